@@ -90,7 +90,9 @@ class SmallWorld:
             ready = [self._last]
         if self._crash_is_due and alone and self.processes[int(alone) - 1].at != START:
             ready.append(f"x{alone}")
-        if self._time_is_due:
+        # The clock does this by an update, which would wait for a transaction.
+        written = [process.open.has_written_bookings for process in self.processes if process.open]
+        if self._time_is_due and not any(written):
             ready.append(TIME)
         return ready
 
@@ -117,7 +119,9 @@ class SmallWorld:
         return process.take_turn()
 
     def seen(self) -> tuple[Any, ...]:
-        processes = [(each.at, each.seen, each.snapshot) for each in self.processes]
+        processes = [
+            (each.at, each.seen, each.snapshot, each.why_waiting) for each in self.processes
+        ]
         when = (sorted(self._after.items()), self._time_after)
         bound = None if self._switches is None else (self._switches, self._last)
         return (processes, when, bound, self._crash_is_due, self._time_is_due)

@@ -18,6 +18,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 PAIRS = ",".join("+".join(pair) for pair in itertools.combinations_with_replacement(OPERATIONS, 2))
 
+# A few of the 165: those with two changes of dates take minutes each.
+TRIPLES = "create+cancel+sweep,again+confirm+sweep,cancel+move+block"
+
 
 def play(folder: Path, **environment: str) -> tuple[int, dict[str, Any], str]:
     """The command's exit code, its figures, and what it printed."""
@@ -55,7 +58,7 @@ def test_keeps_every_promise_in_every_order_of_all_pairs(world: str, tmp_path: P
 
 @pytest.mark.slow
 def test_keeps_every_promise_in_orders_of_three(tmp_path: Path) -> None:
-    code, _, said = play(tmp_path, WORLDS="live,dead", TRIPLES="1/33")
+    code, _, said = play(tmp_path, WORLDS="live,dead", TRIPLES=TRIPLES)
 
     assert code == 0, said
 
