@@ -80,11 +80,12 @@ class Operation:
 
     @property
     def ended_s(self) -> float:
-        """When the first final answer came; infinity if none did."""
-        for attempt in self.attempts:
-            if attempt.is_success or attempt.code in KEPT_REFUSALS:
-                return attempt.ended_s
-        return float("inf")
+        """When its success was told first; infinity if it never was.
+
+        A refusal ends nothing: where Redis forgot it, the same key may succeed later.
+        """
+        told_s = (attempt.ended_s for attempt in self.attempts if attempt.is_success)
+        return min(told_s, default=float("inf"))
 
     @property
     def booking(self) -> str:

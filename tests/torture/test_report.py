@@ -333,7 +333,12 @@ def test_tells_the_smallest_story_first_and_how_to_repeat_it(tmp_path: Path) -> 
     assert "    SEED=7 MINUTES=1 FAULTS=all CLIENTS=3 make torture" in text
     assert "there is no bound" in text
     (first, _) = json.loads((tmp_path / "figures.json").read_text())["stories"]
-    assert first == {"invariant": "no slot twice", "story": "a very long story", "at_s": 65}
+    assert first == {
+        "invariant": "no slot twice",
+        "story": "a very long story",
+        "after_operations": 0,
+        "at_s": 65,
+    }
 
 
 def test_repeats_every_variable_that_was_set() -> None:

@@ -31,7 +31,7 @@ NEWS_WITHIN_S = 120.0
 ENDING_GROUPS = ("site", "points", "deployments")
 
 # A process that starts again takes so long to answer.
-AFTERMATH_S = 10.0
+AFTERMATH_S = 15.0
 
 
 class Judge:
