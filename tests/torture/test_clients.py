@@ -304,6 +304,7 @@ def _stored(
     document = {
         "_id": BOOKING,
         "kind": "stay",
+        "caller": made[0].caller,
         "status": "pending",
         "guest": {"name": name},
         "keys": [{"digest": digests_of(each)[0]} for each in made],
