@@ -187,10 +187,14 @@ class _Ledger:
             self._say(PRESENT, f"{booking_id} has no line of the change.", operation)
 
     def _judge_late_refusals(self, operation: Operation, booking_id: str) -> None:
-        """Once the key's booking is there, no new request with the key is refused its room."""
+        """Once the key's booking is there, no new request with the key is refused its room.
+
+        On a page, the form of a hold that has ended is a new wish.
+        """
         seen_at_s = self.seen_at_s.get(booking_id, float("inf"))
         for attempt in operation.attempts:
-            if attempt.code in KEPT_REFUSALS and attempt.began_s > seen_at_s:
+            is_own_key = attempt.digest != ""
+            if is_own_key and attempt.code in KEPT_REFUSALS and attempt.began_s > seen_at_s:
                 self._say(
                     NOT_REFUSED, f"Refused though its booking {booking_id} was made.", operation
                 )
