@@ -215,7 +215,7 @@ class Guest:
             return {"guest": guest}, form.fill(**guest)
         if what == "again":
             return {"guest": {"name": form.value("name")}}, form.fields
-        # Who changes nothing wishes no other guest, whoever that is by now.
+        # A form that is sent as it was asks for no other guest than the present one.
         return {}, form.fields
 
     def _change(self, booking: str) -> None:

@@ -97,7 +97,7 @@ class Partner:
             self.make_one()
 
     def make_one(self) -> None:
-        """Books, or holds, what nobody may have: one room, a category, or several rooms."""
+        """Books, or holds, what no one may have yet: one room, a category, or several rooms."""
         hotel = self.hotel or self.dice.choice(world.HOTELS)
         if self.hotel and self.dice.random() < 0.03:
             # It must not even know of the other one.

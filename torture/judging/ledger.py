@@ -66,8 +66,8 @@ SITE_OPERATION = {"edit": "correct", "details": "correct", "unblock": "cancel"}
 def merge_operations(operations: Iterable[Operation]) -> list[Operation]:
     """The operations, with one for all that have the same key.
 
-    A page's form has the key of the last page with that form, and for the desk an order to cancel
-    has the same key whoever of the staff gives it. So several wishes can be one to the site.
+    A page's form has the key of the last page with that form, and all orders of the desk to cancel
+    one booking have the same key. So several wishes can be one to the site.
     """
     merged: list[list[Operation]] = []
     known: dict[str, list[Operation]] = {}
