@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -304,7 +304,7 @@ def _stored(
     document = {
         "_id": BOOKING,
         "kind": "stay",
-        "caller": made[0].caller,
+        "caller": "user:1",
         "status": "pending",
         "guest": {"name": name},
         "keys": [{"digest": digests_of(each)[0]} for each in made],
@@ -423,10 +423,27 @@ def test_may_refuse_the_confirm_of_a_hold_that_the_desk_cancelled() -> None:
     assert judge_refused_holds([held, confirm], cancelled) == []
 
 
+@pytest.mark.parametrize(("event", "refusals"), [("extended", 1), ("cancelled", 0)])
+def test_lets_a_form_be_refused_once_its_booking_has_ended(event: str, refusals: int) -> None:
+    held = _operation("hold", name="first")
+    later = _operation("cancel", target=str(BOOKING))
+    bookings = _with_answer(_stored(made=[held], lines=[(event, later)], name="first"))
+    document = bookings[str(BOOKING)]
+    document["status"] = {"extended": "pending", "cancelled": "cancelled"}[event]
+    document["expires_at"] = DAY + timedelta(seconds=20)
+    document["keys"][0]["body"] = document["keys"][0]["body"].replace(b"00:00:00Z", b"00:00:20Z")
+    now_s = DAY.timestamp()
+    held.attempts += [Attempt(now_s + 5, now_s + 6, status=302, code="SOLD_OUT")]
+
+    found = judge_ledger([held], bookings, {str(BOOKING): now_s + 1})
+
+    assert len(found) == refusals
+
+
 def test_compares_no_bytes_of_pages_but_minds_their_errors() -> None:
     page = _operation("confirm", target=str(BOOKING))
     page.attempts += [Attempt(2.0, 3.0, status=409, code="HOLD_EXPIRED")]
     broken = _operation("confirm", target=str(BOOKING), status=500)
 
-    assert judge_answers([page], redis_lost=False, may_be_silent=lambda _: False) == []
-    assert len(judge_answers([broken], redis_lost=False, may_be_silent=lambda _: False)) == 1
+    assert judge_answers([page], redis_lost=False, may_be_silent=bool) == []
+    assert len(judge_answers([broken], redis_lost=False, may_be_silent=bool)) == 1

@@ -189,12 +189,14 @@ class _Ledger:
     def _judge_late_refusals(self, operation: Operation, booking_id: str) -> None:
         """Once the key's booking is there, no new request with the key is refused its room.
 
-        On a page, the form of a hold that has ended is a new wish.
+        A page's form is a new wish once its booking has ended, and goes on under another key.
         """
         seen_at_s = self.seen_at_s.get(booking_id, float("inf"))
+        over_s = _over_s(self.bookings[booking_id]) - self.apart_s
         for attempt in operation.attempts:
-            is_own_key = attempt.digest != ""
-            if is_own_key and attempt.code in KEPT_REFUSALS and attempt.began_s > seen_at_s:
+            if not attempt.digest and attempt.ended_s > over_s:
+                continue
+            if attempt.code in KEPT_REFUSALS and attempt.began_s > seen_at_s:
                 self._say(
                     NOT_REFUSED, f"Refused though its booking {booking_id} was made.", operation
                 )
@@ -391,6 +393,17 @@ def judge_refused_holds(
                     )
                 )
     return found
+
+
+def _over_s(document: dict[str, Any]) -> float:
+    """When a booking first was no longer what its key asked for: ended, or of other dates."""
+    history, ends_at = document["history"], document.get("expires_at")
+    over = [line["at"] for line in history if line["event"] in ("cancelled", "expired", "changed")]
+    confirmed = [line["at"] for line in history if line["event"] == "confirmed"]
+    # A late confirm brings a hold back that was dead for a while.
+    if ends_at is not None and not any(at <= ends_at for at in confirmed):
+        over.append(ends_at)
+    return min(map(_seconds, over), default=float("inf"))
 
 
 def _booking_in(line: dict[str, Any]) -> dict[str, Any] | None:
