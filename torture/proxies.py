@@ -31,6 +31,9 @@ from typing import Any
 
 SITE = "site"
 
+# Connections of so long a time are looked up together.
+IDENTIFY_AFTER_S = 0.05
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -149,6 +152,7 @@ class Proxies:
     def __init__(self) -> None:
         self.links: dict[str, Link] = {}
         self.pids: dict[str, int] = {}
+        self._unknown: list[_Accepted] = []
 
     async def open(self, name: str, listen: int, port: int) -> None:
         link = Link(name, port)
@@ -165,6 +169,19 @@ class Proxies:
         owners = {inode: name for name, pid in self.pids.items() for inode in _inodes_of(pid)}
         for each in unknown:
             each.who = owners.get(inodes.get(each.ports, ""), SITE)
+
+    def identify_soon(self, accepted: _Accepted) -> None:
+        """Finds out who came, for all who come at about the same time: it takes some milliseconds,
+        and those who reach no one come again and again."""
+        if not self._unknown:
+            asyncio.get_running_loop().call_later(IDENTIFY_AFTER_S, self._identify_all)
+        self._unknown.append(accepted)
+
+    def _identify_all(self) -> None:
+        unknown, self._unknown = self._unknown, []
+        self.identify(each.connection for each in unknown)
+        for each in unknown:
+            each.open()
 
     def obey(self, command: dict[str, Any]) -> None:
         if "pids" in command:
@@ -193,12 +210,17 @@ class _Accepted(End):
         connection, link = self.connection, self.connection.link
         names = ("peername", "sockname")
         connection.ports = tuple(transport.get_extra_info(name)[1] for name in names)
-        if not link.treats_all_alike:
-            self._proxies.identify([connection])
-        if connection.rule.mode == "reset":
-            connection.close()
+        if link.treats_all_alike:
+            self.open()
+        else:
+            self._proxies.identify_soon(self)
+
+    def open(self) -> None:
+        """Leads on, or ends at once. What came meanwhile waits."""
+        if self.connection.rule.mode == "reset":
+            self.connection.close()
             return
-        asyncio.get_running_loop().create_task(self._open(link.port))
+        asyncio.get_running_loop().create_task(self._open(self.connection.link.port))
 
     async def _open(self, port: int) -> None:
         try:

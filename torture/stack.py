@@ -29,7 +29,15 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from local.children import Child
-from local.servers import REPLICA_SET, Server, free_port, plan_mongod, plan_redis, redis_binary
+from local.servers import (
+    REPLICA_SET,
+    Server,
+    free_port,
+    plan_mongod,
+    plan_redis,
+    port_is_free,
+    redis_binary,
+)
 from tests.faults import Faults
 from torture import guards
 from torture.options import ROOT, Options
@@ -307,20 +315,21 @@ class Stack:
         hosts = ",".join(f"127.0.0.1:{self.ports[f'mongod{n}']}" for n in range(MEMBERS))
         return f"mongodb://{hosts}/?replicaSet={REPLICA_SET}"
 
-    def direct(self, member: Server, *, timeout_ms: int = 1_000) -> pymongo.MongoClient[Any]:
-        """A client of one member alone, past its proxy."""
+    def direct(self, member: Server, *, timeout_ms: int = 5_000) -> pymongo.MongoClient[Any]:
+        """A client of one member alone, past its proxy. Each of its commands takes no longer."""
         return pymongo.MongoClient(
             "127.0.0.1",
             member.port,
             directConnection=True,
-            serverSelectionTimeoutMS=timeout_ms,
-            connectTimeoutMS=timeout_ms,
-            socketTimeoutMS=5 * timeout_ms,
+            serverSelectionTimeoutMS=min(timeout_ms, 1_000),
+            connectTimeoutMS=min(timeout_ms, 1_000),
+            timeoutMS=timeout_ms,
         )
 
     def hello(self, member: Server, *, timeout_ms: int = 1_000) -> dict[str, Any]:
         """What a member says about its role; nothing if it does not answer."""
-        if member.is_running:
+        # The driver would wait for half a second for a member that does not listen yet.
+        if member.is_running and not port_is_free(member.port):
             with (
                 contextlib.suppress(pymongo.errors.PyMongoError),
                 self.direct(member, timeout_ms=timeout_ms) as client,

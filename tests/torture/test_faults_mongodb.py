@@ -259,7 +259,7 @@ def test_loses_only_a_share_of_the_answers(stack: Stack) -> None:
     stack.set_link(primary.name, "lose", of=(SITE,), share=0.2)
     try:
         with over_link(stack, primary) as client:
-            for _ in range(100):
+            for _ in range(50):
                 try:
                     client.admin.command("ping")
                     done += 1
@@ -268,7 +268,7 @@ def test_loses_only_a_share_of_the_answers(stack: Stack) -> None:
     finally:
         stack.set_link(primary.name, "pass")
 
-    assert done > 20
+    assert done > 10
     assert lost > 1
 
 

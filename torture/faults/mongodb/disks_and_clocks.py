@@ -177,7 +177,7 @@ def disk_full(stack: Stack, dice: random.Random) -> Phases:
                 yield from disk.save()
         stack.start_member(member)
         if not (yield from wait_until(lambda: is_secondary(stack, member))):
-            return f"{member.name} did not come back"
+            return f"{member.name} did not come back in time"
     return None
 
 
@@ -210,7 +210,7 @@ def _dies_of(stack: Stack, member: Server, disk: _SmallDisk) -> bool:
 def _have_all(stack: Stack, member: Server) -> bool:
     """Whether both members that are left have everything that was acknowledged before."""
     primary = stack.primary(timeout_ms=LOOK_MS)
-    concern = {"w": 2, "wtimeout": ORDER_MS}
+    concern = {"w": 2, "wtimeout": ORDER_MS // 2}
     if primary in (None, member):
         return False
     said = order(stack, primary, "appendOplogNote", data={"note": "both"}, writeConcern=concern)

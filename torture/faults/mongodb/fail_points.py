@@ -71,10 +71,13 @@ def connections_closed(stack: Stack, dice: random.Random) -> Phases:
 @fault("mongodb", lasts_s=(2, 8), touches=("mongodb",))
 def writes_unconfirmed(stack: Stack, dice: random.Random) -> Phases:
     """Some writes are done, and the answer says that no majority has them yet."""
-    code = dice.choice((NOT_REPLICATED, SHUTTING_DOWN))
+    error = dice.choice(
+        # A member says with this code that it is about time.
+        ({"code": NOT_REPLICATED, "errInfo": {"wtimeout": True}}, {"code": SHUTTING_DOWN})
+    )
     data = {
         "failCommands": list(WRITES),
-        "writeConcernError": {"code": code, "errmsg": "set by a fault"},
+        "writeConcernError": {**error, "errmsg": "set by a fault"},
     }
     with _failing(stack, _choose_share(dice), data):
         yield None

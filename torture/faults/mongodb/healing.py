@@ -14,8 +14,8 @@ from local.servers import Server
 from torture.stack import Stack
 
 # A member answers within a few milliseconds. The main thread waits for it, so it asks again later.
-LOOK_MS = 50
-ORDER_MS = 100
+LOOK_MS = 200
+ORDER_MS = 400
 
 # An election takes some seconds, and a copy of all data a few more.
 PATIENCE_S = 30.0

@@ -35,7 +35,7 @@ def primary_cut_from_site(stack: Stack, _: random.Random) -> Phases:
     return _on_primary(stack, lambda primary: stack.set_link(primary.name, "cut", of=(SITE,)))
 
 
-@fault("mongodb", lasts_s=(2, 12), touches=("mongodb",))
+@fault("mongodb", lasts_s=(2, 25), touches=("mongodb",))
 def primary_cut_off(stack: Stack, _: random.Random) -> Phases:
     """No one reaches the primary, and it reaches no one; the others elect another."""
 
@@ -46,7 +46,7 @@ def primary_cut_off(stack: Stack, _: random.Random) -> Phases:
     return _on_primary(stack, cut)
 
 
-@fault("mongodb", lasts_s=(4, 12), touches=("mongodb",))
+@fault("mongodb", lasts_s=(2, 25), touches=("mongodb",))
 def primary_stale(stack: Stack, _: random.Random) -> Phases:
     """The primary is cut off from the other members only. Until it notices, it takes writes that no
     majority gets, and the site goes on to reach it when the others have elected another."""

@@ -61,7 +61,7 @@ def primary_stepped_down(stack: Stack, dice: random.Random) -> Phases:
         if primary is None:
             return NO_PRIMARY
         waits = dice.choice((True, False))
-        # It may take longer than its answer is waited for.
+        # It may take longer than its answer is awaited.
         order(
             stack,
             primary,
@@ -114,7 +114,7 @@ def all_killed(stack: Stack, _: random.Random) -> Phases:
     return None
 
 
-@fault("mongodb", lasts_s=(16, 22), touches=("mongodb",))
+@fault("mongodb", lasts_s=(22, 30), touches=("mongodb",))
 def rolled_back(stack: Stack, dice: random.Random) -> Phases:
     """The primary takes writes that no other member has, and dies. The others go on without them,
     and it must take them back when it returns."""
@@ -142,7 +142,7 @@ def rolled_back(stack: Stack, dice: random.Random) -> Phases:
         stack.set_link(primary.name, "pass")
         stack.start_member(primary)
         if not (yield from wait_until(lambda: is_secondary(stack, primary))):
-            return f"{primary.name} did not come back"
+            return f"{primary.name} did not come back in time"
         if not (yield from wait_until(lambda: _lacks(stack, primary, noted["operationTime"]))):
             return f"{primary.name} has kept what no other member has"
     return None
