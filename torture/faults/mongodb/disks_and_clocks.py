@@ -36,10 +36,9 @@ ROOM_KIB = 450 * 1024
 # Mounts the disk, puts the data on it, says so, and holds it until it is killed. `$1` is where the
 # disk goes, `$2` has the data, `$3` is the sign.
 _HOLD = f"""set -e
-mount -t tmpfs -o size=4g torture "$1"
+used=$(du -sk "$2" | cut -f 1)
+mount -t tmpfs -o "size=$((used + {ROOM_KIB}))k" torture "$1"
 cp -a --sparse=always "$2/." "$1/"
-used=$(df -k --output=used "$1" | tail -n 1)
-mount -o "remount,size=$((used + {ROOM_KIB}))k" "$1"
 touch "$3"
 exec setpriv --pdeathsig KILL sleep infinity
 """
