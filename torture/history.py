@@ -74,7 +74,9 @@ class Operation:
         unknown: all others."""
         if self.answer is not None:
             return "ok"
-        if all(attempt.status and attempt.status < 500 for attempt in self.attempts):
+        if self.attempts and all(
+            attempt.status and attempt.status < 500 for attempt in self.attempts
+        ):
             return "refused" if self.attempts[-1].code not in PASSING else "unknown"
         return "unknown"
 

@@ -552,12 +552,27 @@ class Stack:
         for name in self._links:
             self.set_link(name, "pass")
 
+    def start_again(self, part: str) -> None:
+        """Starts `worker` or `beat` again if it has ended."""
+        if part == "worker" and not self.worker.is_running:
+            self.end(self.worker)
+            self.worker = self.start_worker("worker")
+        if part == "beat" and not self.beat.is_running:
+            self.end(self.beat)
+            self.beat = self.start_beat("beat")
+
     def heal(self) -> None:
         """Waits until the site takes bookings again after its faults have ended.
 
-        Raises NotStarted if a web server does not come back, which no fault may cause.
+        What ended by itself is started again, as what runs containers does. Raises NotStarted if a
+        web server does not come back, which no fault may cause.
         """
         self.heal_links()
+        self.start_again("worker")
+        self.start_again("beat")
+        for member in self.members:
+            if not member.is_running:
+                self.start_member(member)
         for name in self.webs:
             self.wait_for_web(name)
 

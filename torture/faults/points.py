@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 
 from torture.faults import Break, Phases, fault
-from torture.faults.worker import start_again
 from torture.stack import Stack
 
 # In the order in which a booking reaches them.
@@ -33,7 +32,7 @@ def _killed_at(part: str, point: str) -> Break:
             was_met = not points.disarm(point)
             # gunicorn starts another process by itself.
             if part == "worker":
-                start_again(stack, "worker")
+                stack.start_again("worker")
         return None if was_met else f"no process met {point}"
 
     return killed

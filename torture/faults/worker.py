@@ -8,16 +8,6 @@ from torture.faults import Phases, fault
 from torture.stack import Stack
 
 
-def start_again(stack: Stack, part: str) -> None:
-    """Starts `worker` or `beat` again if it has ended, as what runs containers does."""
-    if part == "worker" and not stack.worker.is_running:
-        stack.end(stack.worker)
-        stack.worker = stack.start_worker("worker")
-    if part == "beat" and not stack.beat.is_running:
-        stack.end(stack.beat)
-        stack.beat = stack.start_beat("beat")
-
-
 @fault("worker", lasts_s=(3, 12), touches=("worker",))
 def worker_killed(stack: Stack, _: random.Random) -> Phases:
     """The worker dies in the middle of its tasks, and is started again later."""
@@ -25,7 +15,7 @@ def worker_killed(stack: Stack, _: random.Random) -> Phases:
         stack.worker.kill()
         yield None
     finally:
-        start_again(stack, "worker")
+        stack.start_again("worker")
     return None
 
 
@@ -58,7 +48,7 @@ def beat_killed(stack: Stack, _: random.Random) -> Phases:
         stack.beat.kill()
         yield None
     finally:
-        start_again(stack, "beat")
+        stack.start_again("beat")
     return None
 
 
