@@ -8,7 +8,6 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from bookings.content.photos import files
 from bookings.infrastructure import deadlines
 from bookings.stays import outcomes, slot_locks
-from idempotency.claims import LEASE_MS
 from locks.connection import OPERATION_TIMEOUT_S
 
 # gunicorn kills a worker whose loop stalls for this long: all command lines have `--timeout 20`.
@@ -25,8 +24,8 @@ def check_deadlines(app_configs: Any, **_: Any) -> list[CheckMessage]:
         ("MongoDB's share of a request", deadlines.MONGODB_TIMEOUT_S),
         ("a request", deadlines.REQUEST_TIMEOUT_S),
         ("a slot lock", slot_locks.LOCK_TTL_MS / 1000),
+        ("a claim's lease", outcomes.CLAIM_LEASE_MS / 1000),
         ("gunicorn's time-out", GUNICORN_TIMEOUT_S),
-        ("a claim's lease", LEASE_MS / 1000),
         ("a server-made key", outcomes.POLICY.derived_ms / 1000),
         ("the shortest hold", SHORTEST_HOLD_S),
     ]

@@ -53,7 +53,6 @@ START_TIMEOUT_S = 90.0
 ELECTION_TIMEOUT_MS = 3_000
 HEARTBEAT_MS = 500
 
-# What a lost worker leaves behind ends by itself; a lease is the longest of it (30 s).
 WEB_PROCESSES = 2
 
 _UNLIMITED = "1000000000/minute"

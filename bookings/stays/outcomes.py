@@ -45,6 +45,10 @@ POLICY = KeyPolicy(
     cached_ms=DAY_MS,
 )
 
+# A key whose request died is in doubt until its claim ends. So a claim lasts only a little longer
+# than a lock, which outlasts every request (bookings/checks.py). Outliving it is safe.
+CLAIM_LEASE_MS = 13_000
+
 
 def describe_policy() -> str:
     """What clients may rely on, in Markdown."""
@@ -93,7 +97,7 @@ def claim_key(
     Exceptions are counted as the request's outcome, except for the opening's: such a request did
     not get as far as its key.
     """
-    claims = Claims(connections.redis())
+    claims = Claims(connections.redis(), lease_ms=CLAIM_LEASE_MS)
     if opening is None:
         # What is decided after the claim must know of every change before it.
         opening = Opening()

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 # Longer than a request may last, so that the lock outlives its holder's work; short enough that
 # the rivals of a dead holder need not wait long.
-LOCK_TTL_MS = 15_000
+LOCK_TTL_MS = 12_000
 
 
 def names_of(hotel: str, slots: Iterable[str]) -> list[str]:

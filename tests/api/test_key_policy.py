@@ -11,7 +11,6 @@ from pytest_django import Settings
 from bookings.refusals import AlreadyBooked, PriceChanged
 from bookings.stays import outcomes
 from bookings.stays.outcomes import POLICY, describe_policy
-from idempotency.claims import LEASE_MS
 from idempotency.policy import DAY_MS, MINUTE_MS, KeyPolicy
 from tests.site import ROOT
 
@@ -39,7 +38,7 @@ def test_is_published_as_it_is(on_mismatch: str, settings: Settings) -> None:
 
 
 def test_says_how_long_a_key_is_in_use() -> None:
-    assert f"for {LEASE_MS // 1000} seconds at most" in PAGE
+    assert f"for {outcomes.CLAIM_LEASE_MS // 1000} seconds at most" in PAGE
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ pytestmark = pytest.mark.site
 
 POINTS = ("after_claim", "after_lock", "in_transaction", "after_commit", "before_answer")
 
-# The longest time for which a dead process may keep others waiting: its lock (15 s) or its claim
-# (30 s), and mongod's own limit on an open transaction (5 s, checked every few seconds).
-LEASE_S, TRANSACTION_S = 30.0, 12.0
+# The longest time for which a dead process may keep others waiting: its lock (12 s) or its claim
+# (13 s), and mongod's own limit on an open transaction (5 s, checked every few seconds).
+LEASE_S, TRANSACTION_S = 13.0, 12.0
 
 
 def retry_until_definite(site: Site, key: str, limit_s: float, **wish: object) -> tuple:

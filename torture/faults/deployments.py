@@ -74,7 +74,7 @@ class Rollout:
             self._old.discard(name)
 
 
-@fault("deployments", lasts_s=(30, 45), touches=TOUCHES)
+@fault("deployments", lasts_s=(48, 54), touches=TOUCHES)
 def rolled_out(stack: Stack, _: random.Random) -> Phases:
     """Each part is restarted, one after the other."""
     rollout = Rollout(stack)
@@ -87,7 +87,7 @@ def rolled_out(stack: Stack, _: random.Random) -> Phases:
     return None
 
 
-@fault("deployments", lasts_s=(30, 45), touches=TOUCHES)
+@fault("deployments", lasts_s=(48, 54), touches=TOUCHES)
 def secret_key_rotated(stack: Stack, _: random.Random) -> Phases:
     """Part after part takes the next SECRET_KEY, which the others accept already."""
     stack.rotate_secret_keys()
@@ -105,7 +105,7 @@ def _has_no_earlier_release(stack: Stack) -> str:
     return "" if stack.options.release_before else "RELEASE_BEFORE is not set"
 
 
-@fault("deployments", lasts_s=(35, 50), touches=TOUCHES, missing=_has_no_earlier_release)
+@fault("deployments", lasts_s=(50, 54), touches=TOUCHES, missing=_has_no_earlier_release)
 def releases_side_by_side(stack: Stack, dice: random.Random) -> Phases:
     """One web server and the worker run the earlier release for a while, beside this one."""
     web = dice.choice(("web_a", "web_b"))

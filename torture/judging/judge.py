@@ -71,7 +71,9 @@ class Judge:
             found += [Violation(NO_ERRORS, fault) for fault in each.faults_of_reading]
             each.faults_of_reading.clear()
         with redis.Redis(port=self._stack.redis.port) as connection:
-            found += judge_redis(connection)
+            found += judge_redis(
+                connection, beside_earlier=self._stack.options.release_before is not None
+            )
         self.counts["looks of the watcher"] = self._watcher.looks
         self.counts["bookings"] = len(documents)
         self.counts["seconds of the last judging"] = round(time.monotonic() - began_s)

@@ -145,7 +145,9 @@ def _told_s(operation: Operation) -> float:
 
 def definite_s(report: Report) -> list[float]:
     """For each round, how long after its last fault every operation was definite."""
-    known_s = [(each.began_s, _told_s(each)) for each in report.operations]
+    # What its client gave up is asked for in no other way, so it stays in doubt.
+    kept = [each for each in report.operations if not each.given_up]
+    known_s = [(each.began_s, _told_s(each)) for each in kept]
     found = []
     for past in report.rounds:
         late_s = [
