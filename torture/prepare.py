@@ -58,7 +58,9 @@ def main(webhook_url: str) -> None:
             is_staff=name == "desk",
             is_superuser=name == "desk",
         )
-        sessions[name], users[name] = _log_in(user), str(user.pk)
+        logins = world.DESK_LOGINS if user.is_staff else 1
+        sessions[name] = [_log_in(user) for _ in range(logins)]
+        users[name] = str(user.pk)
     print(  # noqa: T201
         json.dumps(
             {

@@ -187,7 +187,7 @@ class Run:
         account = f"guest{number // 2 % 3 + 1}" if number % 2 == 0 else ""
         return Guest(
             name=f"guest {number}",
-            session=prepared.sessions[account] if account else "",
+            session=prepared.sessions[account][0] if account else "",
             caller=f"user:{prepared.user_ids[account]}" if account else "",
             ports=self._web_ports,
             history=self.history,
@@ -199,7 +199,7 @@ class Run:
     def _make_desk(self, number: int, dice: random.Random) -> Desk:
         return Desk(
             name=f"desk {number}",
-            session=self.stack.prepared.sessions["desk"],
+            log_in=self.stack.prepared.sessions["desk"].pop,
             caller=f"user:{self.stack.prepared.user_ids['desk']}",
             ports=self._web_ports,
             history=self.history,

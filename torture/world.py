@@ -48,6 +48,10 @@ BOUND = {0: "east", 1: "west"}
 # So many of them receive webhooks.
 LISTENERS = 3
 
+# A session gets another id when the secret has changed. Staff whose answer with it is lost have to
+# log in again, and do so this often at most.
+DESK_LOGINS = 50
+
 
 def hotel_of(room: str) -> str:
     """The hotel of a room."""
@@ -70,7 +74,7 @@ class Prepared:
 
     tokens: tuple[str, ...]
     client_ids: tuple[str, ...]
-    sessions: dict[str, str]
+    sessions: dict[str, list[str]]
     user_ids: dict[str, str]
     webhook_secrets: dict[str, str]
 

@@ -71,7 +71,7 @@ class Desk:
     """A person of the staff, on a thread of their own."""
 
     name: str
-    session: str
+    log_in: Callable[[], str]
     caller: str
     ports: tuple[int, ...]
     history: History
@@ -84,7 +84,9 @@ class Desk:
 
     def __post_init__(self) -> None:
         self._browser = Browser(self.ports, self.dice)
-        self._browser.jar.cookies[SESSION] = self.session
+        jar = self._browser.jar
+        jar.log_in = lambda: jar.cookies.update({SESSION: self.log_in()})
+        jar.log_in()
         self._sending = Sending(
             self._browser,
             dice=self.dice,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
@@ -185,11 +185,16 @@ class Page(HTMLParser):
             self._texts.append(data)
 
 
+LOGIN = "/admin/login/"
+
+
 @dataclass
 class Jar:
     """A browser's cookies, which its tabs share."""
 
     cookies: dict[str, str] = field(default_factory=dict)
+    # What staff do whom a page sends to the login.
+    log_in: Callable[[], None] = lambda: None
     _mutex: threading.Lock = field(default_factory=threading.Lock)
 
     def header(self) -> str:
@@ -285,6 +290,8 @@ class Browser:
         )
         if reply is not None:
             self.jar.take(reply.cookies)
+            if reply.headers.get("location", "").startswith(LOGIN):
+                self.jar.log_in()
         return reply
 
 
