@@ -26,6 +26,9 @@ DEFINITE = "every operation is definite within 15 s of the last fault"
 
 COMES_BACK = "the site takes bookings again after its faults"
 
+# These depend on how busy the machine is.
+TIMED = (ON_TIME, DEFINITE)
+
 # Judged in Redis, by the auditor, and over what receivers took.
 NOT_STUCK = "no key or lock is stuck past its lease"
 FRESH = "a cached caller or catalogue is never older than promised"
