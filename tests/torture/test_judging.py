@@ -18,12 +18,15 @@ from tests.torture.stories import (
     line,
     operation,
 )
+from torture import world
 from torture.history import Operation
 from torture.judging import invariants
 from torture.judging.answers import judge_answers
 from torture.judging.documents import Versions, judge_fields, judge_slots
+from torture.judging.free_slots import free_slots
 from torture.judging.ledger import digests_of, judge_ledger, judge_refused_holds
 from torture.judging.news import judge_news, news_of
+from torture.judging.recount import judge_figures, recount
 from torture.judging.violations import Violation, smallest
 
 HOLD = operation(shown=answer(), guest="Ada")
@@ -263,6 +266,39 @@ def test_finds_a_booking_that_went_back() -> None:
     versions.look(booking(HOLD, version=3))
 
     assert broken(versions.look(booking(HOLD, version=2))) == {invariants.VERSION_MOVES}
+
+
+# --- Slots and figures ----------------------------------------------------------------------------
+
+
+def test_knows_the_slots_that_no_active_booking_has() -> None:
+    slot = ("east_single_1", world.night(0))
+    held = booking(HOLD, slots=[f"{slot[1]}|{slot[0]}"])
+
+    assert len(free_slots([])) == len(world.ROOMS) * world.NIGHTS
+    assert slot not in free_slots([held])
+    assert slot in free_slots([{**held, "status": "expired"}])
+
+
+def test_finds_figures_that_a_recount_does_not_give() -> None:
+    night = world.night(0)
+    sold = {
+        "status": "confirmed",
+        "slots": [f"{night}|east_single_1", f"{night}|east_single_2"],
+        "price": {"total": 200, "nights": [{"date": night, "amount": 200}]},
+    }
+    documents = [
+        booking(HOLD, **sold),
+        booking(HOLD, **{**sold, "kind": "block", "slots": [f"{night}|east_single_3"]}),
+        booking(HOLD, **{**sold, "status": "cancelled"}),
+    ]
+    right = recount(documents)
+
+    assert right[f"east {night}"] == [2, 1, 200]
+    assert judge_figures(right, documents) == []
+    assert broken(judge_figures({**right, f"east {night}": [3, 1, 200]}, documents)) == {
+        invariants.RECOUNTED
+    }
 
 
 # --- News -----------------------------------------------------------------------------------------

@@ -30,8 +30,10 @@ COMES_BACK = "the site takes bookings again after its faults"
 TIMED = (ON_TIME, DEFINITE)
 
 # Judged in Redis, by the auditor, and over what receivers took.
+BOOKABLE = "a slot without an owner can be booked"
 NOT_STUCK = "no key or lock is stuck past its lease"
 FRESH = "a cached caller or catalogue is never older than promised"
+RECOUNTED = "the manager's figures are equal to a recount"
 DELIVERED = "every piece of news is delivered at least once under one id, in order per booking"
 
 # Judged over all operations on a slot (torture/linearizability.py).

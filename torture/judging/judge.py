@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import json
+import random
 import time
 from dataclasses import replace
 from typing import Any
 
 import redis
 
-from torture import counting
+from torture import counting, world
+from torture.clients.sending import Connection
 from torture.faults.mongodb.disks_and_clocks import MOST_APART_S
 from torture.history import Attempt, History
 from torture.judging.answers import judge_answers
 from torture.judging.documents import judge_fields, judge_slots
+from torture.judging.free_slots import Walker
 from torture.judging.freshness import Auditor
 from torture.judging.invariants import NO_ERRORS, OTHERS
 from torture.judging.ledger import CLOCKS_S, judge_ledger, judge_refused_holds
 from torture.judging.leftovers import judge_redis
 from torture.judging.news import judge_news, read_hooks
+from torture.judging.recount import judge_figures
 from torture.judging.slots import judge_slot_histories
 from torture.judging.violations import Violation, tell
 from torture.nemesis import Happened
 from torture.stack import Stack
 from torture.watching import Watcher
+
+# This one may act at both hotels, and hears of nothing.
+WALKER = world.PARTNERS - 1
 
 # For what waits at the end. After a failure an endpoint pauses, so that it is told to go on.
 NEWS_WITHIN_S = 120.0
@@ -44,6 +52,14 @@ class Judge:
         self._history = history
         self._watcher = watcher
         self._auditor = Auditor(stack)
+        dice = random.Random(stack.options.seed)
+        self._walker = Walker(
+            Connection((stack.ports["web_a"], stack.ports["web_b"]), dice),
+            token=stack.prepared.tokens[WALKER],
+            caller=f"client:{stack.prepared.client_ids[WALKER]}",
+            history=history,
+            dice=dice,
+        )
         self._happened = happened
         self.counts: dict[str, float] = {}
 
@@ -74,6 +90,11 @@ class Judge:
             found += judge_redis(
                 connection, beside_earlier=self._stack.options.release_before is not None
             )
+        refused, longest_s = self._walker.judge(documents)
+        found += refused
+        self.counts["longest booking of a free slot, s"] = max(
+            round(longest_s, 3), self.counts.get("longest booking of a free slot, s", 0.0)
+        )
         self.counts["looks of the watcher"] = self._watcher.looks
         self.counts["bookings"] = len(documents)
         self.counts["seconds of the last judging"] = round(time.monotonic() - began_s)
@@ -101,6 +122,8 @@ class Judge:
                 break
             time.sleep(2.0)
         self.counts["events received"] = len(hooks)
+        figures = json.loads(self._stack.run("-m", "torture.read_figures"))
+        found += judge_figures(figures, bookings.values())
         found += judge_slot_histories(self._history.all(), bookings, skew_s=self._apart_s())
         self._count()
         return self._numbered(
