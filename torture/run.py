@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -64,7 +65,6 @@ class Run:
         self.history = History()
         self.gate = Gate()
         self.clients: list[Partner | Guest | Desk] = []
-        self.threads: list[threading.Thread] = []
         self.violations: list[Violation] = []
         self.past: list[PastRound] = []
         self.rounds = max(1, round(options.minutes * 60 / options.round_s))
@@ -163,9 +163,17 @@ class Run:
         for number in range(desks):
             self.clients.append(self._make_desk(number, random.Random(dice.random())))
         for client in self.clients:
-            thread = threading.Thread(target=client.live, name=client.name, daemon=True)
-            thread.start()
-            self.threads.append(thread)
+            threading.Thread(
+                target=self._live, args=(client,), name=client.name, daemon=True
+            ).start()
+
+    def _live(self, client: Partner | Guest | Desk) -> None:
+        """Lets a client work. One that fails must not be missed: nothing would be asked for."""
+        try:
+            client.live()
+        except Exception:
+            story = f"{client.name}:\n{traceback.format_exc()}"
+            self.violations.append(Violation(invariants.NO_CLIENT_FAILS, story))
 
     def _make_partner(self, number: int, dice: random.Random) -> Partner:
         prepared, partner = self.stack.prepared, number % world.PARTNERS

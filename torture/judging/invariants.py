@@ -29,6 +29,9 @@ COMES_BACK = "the site takes bookings again after its faults"
 # These depend on how busy the machine is.
 TIMED = (ON_TIME, DEFINITE)
 
+# No promise of the site: a client that fails asks for nothing more.
+NO_CLIENT_FAILS = "no client of the run fails"
+
 # Judged in Redis, by the auditor, and over what receivers took.
 BOOKABLE = "a slot without an owner can be booked"
 NOT_STUCK = "no key or lock is stuck past its lease"
