@@ -72,6 +72,15 @@ def test_frees_what_a_change_leaves_and_takes_where_it_goes() -> None:
     assert told(found[NEXT]) == [("take", 3, 20)]
 
 
+def test_leaves_alone_what_a_change_keeps() -> None:
+    longer = operation("change", number=3, key="more", shown=answer(checkOut="2027-02-03"))
+
+    found = histories([HOLD, longer], booking(HOLD, line(3, "changed", longer)))
+
+    assert told(found[SLOT]) == [("take", 1, 20)]
+    assert told(found[NEXT]) == [("take", 3, 20)]
+
+
 def test_leaves_an_operation_without_an_answer_open_for_ever() -> None:
     lost = operation("cancel", attempt(3, 0), key="away")
 
