@@ -48,15 +48,13 @@ def test_keeps_every_promise_for_two_minutes_of_mixed_faults(tmp_path: Path) -> 
     assert figures["counts"]["audits of caches"] >= 4
 
 
-@pytest.mark.parametrize(
-    ("guard", "found"),
-    [
-        ("slot_index", invariants.ONE_PER_SLOT),
-        ("caller_in_keys", invariants.OTHERS),
-    ],
-)
-def test_finds_what_a_guard_prevents(tmp_path: Path, guard: str, found: str) -> None:
-    status, figures, said = torture(tmp_path, SEED="1", MINUTES="0.5", FAULTS="none", WITHOUT=guard)
+def test_finds_what_a_guard_prevents(tmp_path: Path) -> None:
+    """`python -m torture.without` does so for all guards."""
+    found = invariants.ONE_PER_SLOT
+
+    status, figures, said = torture(
+        tmp_path, SEED="1", MINUTES="0.4", FAULTS="none", WITHOUT="slot_index"
+    )
 
     assert status == 1, said[-3000:]
     assert found in figures["violations"], said[-3000:]
