@@ -5,7 +5,7 @@ with one line. `{"link": "mongod0", "mode": "cut", "of": ["site"]}` changes how 
 those who come over it:
 
     pass     passes everything on
-    cut      passes nothing on and tells nobody, like a cable that was pulled
+    cut      passes nothing on and does not say so, like a cable that was pulled
     reset    ends every connection, and each new one at once
     lose     passes requests on and swallows a `share` of the answers, then ends the connection
     slow     waits `delay_s` before each piece, both ways

@@ -79,7 +79,7 @@ class SmallWorld:
             if process.is_over:
                 continue
             if process.is_unnoticed:
-                # Whoever takes this step now, or later, the others go on in the same way.
+                # Whether this step is taken now or later, the others go on in the same way.
                 return [str(number), *([f"x{number}"] if self._crash_is_due else [])]
             if why := process.why_waiting:
                 waits[f"{why} ({process.at})"] += 1

@@ -259,7 +259,7 @@ class Watch(monitoring.CommandListener):
         elif "autocommit" not in command:
             process.stop(f"{name} {about}", _update_of(command) if name == "update" else None)
         elif name in WRITES and not (process.open and about in process.open.collections):
-            # All requests mark the holder before the partner: whoever has the first mark gets the
+            # All requests mark the holder before the partner: the one with the first mark gets the
             # second one.
             process.stop(f"{name} {about}")
         self._sent[event.request_id] = command
@@ -283,7 +283,7 @@ class Watch(monitoring.CommandListener):
             if process.open is not None:
                 _note_writes(process.open, event.command_name, command)
             else:
-                # Whoever looks again decides by a later millisecond.
+                # A request that looks again decides by a later millisecond.
                 time.sleep(0.0015)
         about = str(command[event.command_name])
         # A counter that goes on from run to run would make equal places look different.

@@ -29,7 +29,7 @@ def judge_answers(
         for attempt in operation.attempts:
             if attempt.status >= 500 and (attempt.status, attempt.code) != (503, "TRY_AGAIN"):
                 found.append(Violation(NO_ERRORS, f"{tell([operation])}\n{attempt.problem}"))
-            # Whoever lost patience earlier, or whose server died, waited for less.
+            # A client that lost patience earlier, or whose server died, waited for less.
             if attempt.ended_s - attempt.began_s > LATEST_S and not may_be_silent(attempt):
                 found.append(Violation(ON_TIME, tell([operation])))
         if _changes_its_mind(operation, redis_lost=redis_lost):

@@ -1,7 +1,7 @@
 """An auditor that changes what processes keep, and asks whether they go on with the old.
 
 A token that was revoked, or a price that was raised, must count everywhere within the time that is
-promised, even if nobody announced it.
+promised, even if the change was not announced.
 """
 
 from __future__ import annotations

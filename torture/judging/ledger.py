@@ -261,7 +261,7 @@ class _Ledger:
         return said["status"], _seconds(datetime.fromisoformat(ends)) if ends else None
 
     def _judge_fold(self, booking_id: str, document: dict[str, Any]) -> None:
-        """The newest of its answers describes it, save for what needs no answer."""
+        """The newest of its answers describes it, except for what needs no answer."""
         last = None
         for line in document["history"]:
             said = _booking_in(line)
