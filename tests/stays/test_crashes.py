@@ -20,6 +20,11 @@ POINTS = ("after_claim", "after_lock", "in_transaction", "after_commit", "before
 # (13 s), and mongod's own limit on an open transaction (5 s, checked every few seconds).
 LEASE_S, TRANSACTION_S = 13.0, 12.0
 
+# For what a busy machine takes to start another process.
+SLACK_S = 20.0
+
+HOUR_MS = 3_600_000
+
 
 def retry_until_definite(site: Site, key: str, limit_s: float, **wish: object) -> tuple:
     """Repeats the request as a client would; returns the answer and how long it took."""
@@ -48,14 +53,17 @@ def test_gives_the_one_booking_to_the_retry_of_a_killed_request(site: Site, poin
     with pytest.raises(requests.ConnectionError):
         site.book(key, **wish)
     site.faults.wait_for("killed")
-    response, waited_s = retry_until_definite(site, key, LEASE_S + 3, **wish)
+    was_made = point in ("after_commit", "before_answer")
+    if was_made:
+        # A retry that waits for the end of a dead process's lease waits for an hour.
+        for name in connections.redis().scan_iter("idempotency:*"):
+            connections.redis().pexpire(name, HOUR_MS)
+    response, _ = retry_until_definite(site, key, LEASE_S + SLACK_S, **wish)
 
     assert response.status_code == 201
     bookings = list(connections.collection("bookings").find({}))
     assert [str(booking["_id"]) for booking in bookings] == [response.json()["booking"]["id"]]
-    if point in ("after_commit", "before_answer"):
-        # The booking was made, so no one waits for a dead process's lease.
-        assert waited_s < TRANSACTION_S
+    if was_made:
         assert response.headers["Idempotency-Replayed"] == "true"
 
 
