@@ -311,7 +311,7 @@ def test_puts_everything_right_also_when_every_fault_is_cut_short(stack: Stack) 
     request = urllib.request.Request(
         stack.web_url("web_a") + "/admin/",
         headers={
-            "Cookie": f"sessionid={stack.prepared.sessions['desk']}",
+            "Cookie": f"sessionid={stack.prepared.sessions['desk'][0]}",
             "X-Forwarded-Proto": "https",
         },
     )

@@ -87,9 +87,9 @@ def test_has_words_for_everything_that_was_recorded(browser: Client) -> None:
             assert code in codes or f"{code}.{facts[0]}" in codes, (file.name, code, facts)
             if code in ("answer", "lost") and facts[1]:
                 assert f"status.{facts[1]}" in codes
-        for state in recorded["states"]:
-            assert {f"redis.{what}" for _, what, _ in state["claims"]} <= codes
-            assert {f"booking.{status}" for _, _, status in state["bookings"]} <= codes
+        for claims, _, bookings in recorded["states"]:
+            assert {f"redis.{what}" for _, what, _ in claims} <= codes
+            assert {f"booking.{status}" for _, _, status in bookings} <= codes
         ends = (place[-1] for graph in recorded["graphs"] for place in graph)
         broken = {promise for end in ends if isinstance(end, list) for promise in end}
         assert {f"verdict.{promise}" for promise in broken} <= codes
