@@ -53,7 +53,7 @@ def test_finds_what_a_guard_prevents(tmp_path: Path) -> None:
     found = invariants.ONE_PER_SLOT
 
     status, figures, said = torture(
-        tmp_path, SEED="1", MINUTES="0.4", FAULTS="none", WITHOUT="slot_index"
+        tmp_path, SEED="1", MINUTES="0.5", FAULTS="none", WITHOUT="slot_index"
     )
 
     assert status == 1, said[-3000:]
