@@ -211,11 +211,16 @@ def test_stops_one_web_process(stack: Stack) -> None:
     def stopped() -> list[int]:
         return [pid for pid in stack.web_pids() if state(pid) == "T"]
 
-    seen: list[list[int]] = []
-    during(stack, "site.web_process_stopped", lambda: seen.append(stopped()), lasts_s=0.5)
+    seen: list[bool] = []
 
-    assert len(seen[0]) == 1
-    assert stopped() == []
+    def look() -> None:
+        # A process stops, and continues, when the processor next turns to it.
+        seen.append(until(lambda: len(stopped()) == 1, 10))
+
+    during(stack, "site.web_process_stopped", look, lasts_s=0.5)
+
+    assert seen == [True]
+    assert until(lambda: stopped() == [], 10)
 
 
 def state(pid: int) -> str:
