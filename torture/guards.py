@@ -2,8 +2,9 @@
 
 Each switch replaces one thing in a process of the site, or drops an index of the run's own
 database. `faults` are those in which the guard matters most, and `caught_by` the invariants
-of which one must break without it. An economy guard decides nothing: without it nothing breaks, but
-`counter` rises by `factor` at least.
+of which one must break without it. Some damage needs two processes to meet within a millisecond,
+which runs seldom see: then `tests` play that moment, and one of them must fail. An economy guard
+decides nothing: without it nothing breaks, but `counter` rises by `factor` at least.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Guard:
     what: str
     faults: tuple[str, ...] = ("none",)
     caught_by: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ()
     counter: str = ""
     factor: float = 0.0
     switch: Callable[[], None] = lambda: None
@@ -190,6 +192,8 @@ def _no_caches() -> None:
     _set("bookings.infrastructure.recent_reads.MAX_AGE_S", 0.0)
 
 
+CONFORMANCE = "tests/idempotency/test_conformance.py::TestOwnAnswers"
+
 GUARDS = {
     guard.name: guard
     for guard in (
@@ -243,6 +247,7 @@ GUARDS = {
             "lets only the owner of a claim store a refusal or abandon",
             faults=("redis", "site"),
             caught_by=(invariants.SAME_ANSWER, invariants.NOT_REFUSED),
+            tests=(f"{CONFORMANCE}::test_keeps_the_claim_of_an_heir_from_a_lost_owner",),
             switch=_no_owner_at_finish,
         ),
         Guard(
@@ -250,6 +255,7 @@ GUARDS = {
             "looks for a success before it repeats a refusal",
             faults=("redis", "site"),
             caught_by=(invariants.SAME_ANSWER, invariants.NOT_REFUSED),
+            tests=(f"{CONFORMANCE}::test_replaces_it_even_if_the_owner_dies_then",),
             switch=_no_look_beside_a_refusal,
         ),
         Guard(
@@ -351,11 +357,13 @@ GUARDS = {
 
 def find(names: Iterable[str]) -> list[Guard]:
     """The guards of these names. Raises UnknownGuard."""
+    found = []
     for name in names:
         if name not in GUARDS:
             known = ", ".join(sorted(GUARDS))
             raise UnknownGuard(f"No guard is called {name!r}; choose among {known}.")
-    return [GUARDS[name] for name in names]
+        found.append(GUARDS[name])
+    return found
 
 
 def switch_off(names: Iterable[str]) -> None:

@@ -1,9 +1,10 @@
 """Runs with one guard off at a time: `python -m torture.without [GUARD ...] [--write PAGE]`.
 
 Each run has the faults in which its guard matters most. For a safety guard it says which invariant
-caught it and after how many operations; for an economy guard, how much more work was done for each
-booking than in a run with all guards on. The figures of all guards are in
-var/torture/guards.json; with --write, nothing runs, and a page's tables are made of that file.
+caught it and after how many operations, or which test did if no run has; for an economy guard, how
+much more work was done for each booking than in a run with all guards on. The figures of all guards
+are in var/torture/guards.json; with --write, nothing runs, and a page's tables are made of that
+file.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from torture import counting
 from torture.guards import GUARDS, Guard, find
@@ -66,7 +69,25 @@ def try_safety(guard: Guard) -> dict[str, Any]:
             by = sorted({each["invariant"] for each in caught})
             return {"caught": True, "by": by, "after_operations": after}
         operations += total(figures["operations"])
-    return {"caught": False, "operations": operations}
+    failed = failing_tests(guard)
+    return {"caught": bool(failed), "tests": failed, "operations": operations}
+
+
+def failing_tests(guard: Guard) -> list[str]:
+    """Those of the guard's tests that fail without it, by the names of their functions."""
+    failed = []
+    for test in guard.tests:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "torture.tests_without", test],
+            cwd=ROOT,
+            env={**os.environ, "WITHOUT": guard.name},
+            check=False,
+        )
+        if done.returncode == pytest.ExitCode.TESTS_FAILED:
+            failed.append(test.rpartition("::")[2])
+        elif done.returncode != pytest.ExitCode.OK:
+            raise SystemExit(done.returncode)
+    return failed
 
 
 def try_economy(guard: Guard) -> dict[str, Any]:
@@ -118,8 +139,8 @@ def to_tables(figures: dict[str, Any]) -> str:
         (
             f"{guard.what} (`{guard.name}`)",
             ", ".join(found["faults"]),
-            "; ".join(found["by"]) if found["caught"] else "**nothing**",
-            number(found["after_operations"]) if found["caught"] else "–",
+            caught_by(found),
+            number(found.get("after_operations", found.get("operations"))),
         )
         for guard, found in known
         if guard.is_safety
@@ -149,6 +170,14 @@ def to_tables(figures: dict[str, Any]) -> str:
             ),
         ]
     )
+
+
+def caught_by(found: dict[str, Any]) -> str:
+    if not found["caught"]:
+        return "**nothing**"
+    if "by" in found:
+        return "; ".join(found["by"])
+    return "no run, but " + " and ".join(f"`{test}`" for test in found["tests"])
 
 
 def say(text: str) -> None:

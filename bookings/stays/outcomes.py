@@ -16,6 +16,7 @@ from django.conf import settings
 from bookings.infrastructure import connections, metrics, recent_reads
 from bookings.infrastructure.opening import Opening
 from bookings.infrastructure.step_timing import Steps
+from bookings.points import reached
 from bookings.refusals import IdempotencyInProgress, InvalidIdempotencyKey, KeyReused, Refusal
 from bookings.stays import answers
 from idempotency import (
@@ -177,6 +178,7 @@ def refuse(
     if refusal.is_definite and read_payload:
         answer = dataclasses.replace(answer, fingerprint=keys.fingerprint_of(read_payload()))
         answer_ttl_ms = POLICY.final_refusal_ms(is_derived=keys.is_server_made(key))
+    reached("before_refusal")
     with steps.timed("finish"):
         try:
             settled = claim.refuse(answer, answer_ttl_ms=answer_ttl_ms, also=also)

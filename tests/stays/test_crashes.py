@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -65,6 +66,44 @@ def test_gives_the_one_booking_to_the_retry_of_a_killed_request(site: Site, poin
     assert [str(booking["_id"]) for booking in bookings] == [response.json()["booking"]["id"]]
     if was_made:
         assert response.headers["Idempotency-Replayed"] == "true"
+
+
+@pytest.mark.slow
+def test_refuses_the_retry_of_a_request_killed_with_its_refusal(site: Site) -> None:
+    wish = {"userId": "ada", "resourceId": "room_A", "date": night()}
+    site.book("rival", **wish)
+    site.faults.arm("before_refusal", "kill")
+    with pytest.raises(requests.ConnectionError):
+        site.book("late", **wish)
+    site.faults.wait_for("killed")
+    connections.redis().flushdb()
+
+    first, second = (retry_until_definite(site, "late", SLACK_S, **wish)[0] for _ in range(2))
+
+    assert (first.status_code, first.json()["code"]) == (409, "ALREADY_BOOKED")
+    assert second.content == first.content
+    assert connections.collection("bookings").count_documents({}) == 1
+
+
+@pytest.mark.slow
+def test_tells_no_refusal_once_the_same_key_has_succeeded(site: Site) -> None:
+    """A request stands still with its refusal past the end of its lock and claim. Meanwhile the
+    room is free again, and a retry gets it."""
+    wish = {"userId": "ada", "resourceId": "room_A", "date": night()}
+    rival = site.book("rival", **wish).json()["booking"]["id"]
+    site.faults.arm("before_refusal", "pause 30")
+    with ThreadPoolExecutor(1) as client:
+        late = client.submit(site.book, "late", **wish)
+        site.faults.wait_for("paused")
+        assert site.post(f"/api/bookings/{rival}/cancel", "cancel").status_code == 200
+        connections.redis().flushdb()
+        retry = site.book("late", **wish)
+        site.faults.go()
+
+    assert retry.status_code == 201
+    assert late.result().content == retry.content
+    assert late.result().headers["Idempotency-Replayed"] == "true"
+    assert site.book("late", **wish).content == retry.content
 
 
 @pytest.mark.slow

@@ -12,7 +12,10 @@ from torture.faults import Break, Phases, fault
 from torture.stack import Stack
 
 # In the order in which a booking reaches them.
-WEB = ("after_claim", "after_lock", "in_transaction", "after_commit", "before_answer")
+WEB = (
+    *("after_claim", "after_lock", "in_transaction", "after_commit", "before_refusal"),
+    "before_answer",
+)
 WORKER = (
     *("after_sweep_read", "after_sweep_write", "before_deliveries", "after_deliveries"),
     *("before_mail", "after_mail", "after_post"),
@@ -61,7 +64,7 @@ for _point in WEB:
         lasts_s=(2, 6),
         touches=(f"web_{_point}",),
     )(_killed_at("web", _point))
-    # Past a lock (15 s), perhaps past a claim's lease (30 s), and on with the request.
+    # Past a lock (12 s) and a claim's lease (13 s), and on with the request.
     fault(
         *("points", f"web_paused_{_point}"),
         lasts_s=(16, 35),

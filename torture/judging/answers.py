@@ -53,6 +53,6 @@ def _changes_its_mind(operation: Operation, *, redis_lost: bool) -> bool:
                 if (later.status, later.digest) != (earlier.status, earlier.digest):
                     return later.code != "IDEMPOTENCY_IN_PROGRESS"
             elif earlier.code in KEPT_REFUSALS and not redis_lost:
-                is_other = later.digest != earlier.digest and later.status not in (200, 201)
+                is_other = later.digest != earlier.digest
                 return is_other and later.code != "IDEMPOTENCY_IN_PROGRESS"
     return False
