@@ -13,51 +13,17 @@
 It prints each world while it plays, then a table, and ends with 1 if a promise was broken.
 """
 
-from __future__ import annotations
-
 import os
-import signal
 import sys
-import tempfile
-from pathlib import Path
 
-from local.servers import free_port, start_mongod, start_redis
-from tests.servers import quickest_place
+from tests.own_servers import own_servers
 
 
 def main() -> int:
-    place = quickest_place()
-    with tempfile.TemporaryDirectory(prefix="bookingsite-orders-", dir=place) as folder:
-        own = Path(folder)
-        mongod = start_mongod(
-            free_port(), own / "mongod", own / "mongod.log", death_signal=signal.SIGKILL
-        )
-        try:
-            redis = start_redis(
-                free_port(),
-                own / "redis",
-                own / "redis.log",
-                appendonly=False,
-                death_signal=signal.SIGKILL,
-            )
-            try:
-                os.environ.update(
-                    BOOKINGSITE_ENV="development",
-                    SECRET_KEY="orders",
-                    MONGODB_URI=mongod.uri,
-                    MONGODB_NAME="orders",
-                    REDIS_URL=redis.uri,
-                    LOCK_REDIS_URLS="",
-                    LOG_LEVEL="CRITICAL",
-                    DJANGO_SETTINGS_MODULE="bookingsite.settings",
-                )
-                from tests.orders import run
+    with own_servers("orders", log_level="CRITICAL"):
+        from tests.orders import run
 
-                return run.main(os.environ)
-            finally:
-                redis.kill()
-        finally:
-            mongod.kill()
+        return run.main(os.environ)
 
 
 if __name__ == "__main__":

@@ -10,17 +10,14 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import signal
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from local.servers import free_port, start_mongod, start_redis
+from tests.own_servers import own_servers
 from tests.scenarios.stage import CONFLICT, DONE, Client, Place, Seen, Step, explore, reached
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "static" / "how-it-works"
@@ -346,32 +343,5 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory(prefix="bookingsite-scenarios-") as name:
-        own = Path(name)
-        mongod = start_mongod(
-            free_port(), own / "mongod", own / "mongod.log", death_signal=signal.SIGKILL
-        )
-        try:
-            redis = start_redis(
-                free_port(),
-                own / "redis",
-                own / "redis.log",
-                appendonly=False,
-                death_signal=signal.SIGKILL,
-            )
-            try:
-                os.environ.update(
-                    BOOKINGSITE_ENV="development",
-                    SECRET_KEY="scenarios",
-                    MONGODB_URI=mongod.uri,
-                    MONGODB_NAME="scenarios",
-                    REDIS_URL=redis.uri,
-                    LOCK_REDIS_URLS="",
-                    LOG_LEVEL="ERROR",
-                    DJANGO_SETTINGS_MODULE="bookingsite.settings",
-                )
-                main(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)
-            finally:
-                redis.kill()
-        finally:
-            mongod.kill()
+    with own_servers("scenarios", log_level="ERROR"):
+        main(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)
