@@ -245,7 +245,7 @@ GUARDS = {
         Guard(
             "owner_at_finish",
             "lets only the owner of a claim store a refusal or abandon",
-            faults=("redis", "site"),
+            faults=("points.web_paused_before_refusal", "site.web_process_stopped"),
             caught_by=(invariants.SAME_ANSWER, invariants.NOT_REFUSED),
             tests=(f"{CONFORMANCE}::test_keeps_the_claim_of_an_heir_from_a_lost_owner",),
             switch=_no_owner_at_finish,
