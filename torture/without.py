@@ -23,13 +23,13 @@ from torture import counting
 from torture.guards import GUARDS, Guard, find
 from torture.options import ROOT
 from torture.report.figures import total
+from torture.report.page import NoFigures, begin_of, show
 from torture.report.text import number, table
-from torture.report.together import replace_between
 
 FOLDER = ROOT / "var" / "torture"
 FIGURES = FOLDER / "guards.json"
 
-BEGIN = "<!-- Written by python -m torture.without from here -->"
+BEGIN = begin_of("python -m torture.without")
 
 SEED = 1
 MINUTES = 3
@@ -40,9 +40,7 @@ TRIES = 3
 
 def main(names: list[str], page: Path | None) -> int:
     if page:
-        tables = to_tables(json.loads(FIGURES.read_text()))
-        page.write_text(replace_between(page.read_text(), tables, begin=BEGIN))
-        return 0
+        return show(lambda: to_tables(read_figures()), begin=BEGIN, page=page)
     guards = find(names) if names else list(GUARDS.values())
     known: dict[str, Any] = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     missed = []
@@ -130,6 +128,15 @@ def run(without: str, faults: tuple[str, ...], *, seed: int, minutes: float) -> 
     if done.returncode not in (0, 1):
         raise SystemExit(done.returncode)
     return json.loads((Path(folder) / "figures.json").read_text())
+
+
+def read_figures() -> dict[str, Any]:
+    """What earlier runs found. Raises NoFigures."""
+    try:
+        figures: dict[str, Any] = json.loads(FIGURES.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise NoFigures(f"{FIGURES} has no figures of guards: {error}") from error
+    return figures
 
 
 def to_tables(figures: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ from torture.nemesis import Happened
 from torture.options import read_options
 from torture.report import PastRound, Report, together, write_report
 from torture.report.figures import figures_of, join, percentile, rule_of_three, summary
+from torture.report.page import END
 from torture.report.text import repeat, table
 
 # A wall time, as a run has them.
@@ -434,7 +435,7 @@ def test_takes_percentiles_over_the_faults_of_all_runs(tmp_path: Path) -> None:
 
 def test_replaces_what_is_between_the_markers_of_a_page(tmp_path: Path) -> None:
     page = tmp_path / "reliability.md"
-    page.write_text(f"# Before\n\n{together.BEGIN}\nearlier tables\n{together.END}\n\nAfter.\n")
+    page.write_text(f"# Before\n\n{together.BEGIN}\nearlier tables\n{END}\n\nAfter.\n")
     asked = [*folders(tmp_path), "--write", str(page)]
 
     assert together.main(asked) == 0
@@ -443,7 +444,7 @@ def test_replaces_what_is_between_the_markers_of_a_page(tmp_path: Path) -> None:
 
     assert page.read_text() == first
     assert first.startswith(f"# Before\n\n{together.BEGIN}\n\n2 runs, 3 operations,")
-    assert first.endswith(f"\n\n{together.END}\n\nAfter.\n")
+    assert first.endswith(f"\n\n{END}\n\nAfter.\n")
     assert "earlier tables" not in first
     assert "| redis.killed | 3 | 30 | 3.00 | 9.00 | 9.00 |" in first
 

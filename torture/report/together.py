@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from torture.report.figures import rule_of_three, summary, total
+from torture.report.page import NoFigures, begin_of, show
 from torture.report.text import (
     bound_text,
     faults_parts,
@@ -30,12 +31,8 @@ from torture.report.text import (
     unknowns_text,
 )
 
-BEGIN = "<!-- Written by python -m torture.report.together from here -->"
-END = "<!-- to here -->"
-
-
-class NoFigures(Exception):
-    """A folder or page cannot be used; the message says why."""
+COMMAND = "python -m torture.report.together"
+BEGIN = begin_of(COMMAND)
 
 
 def put_together(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -86,18 +83,6 @@ def to_tables(runs: Sequence[Mapping[str, Any]]) -> str:
         gap_text(together["longest_gap_s"], together["definite_s"]),
     ]
     return "\n\n".join(parts)
-
-
-def replace_between(page: str, tables: str, *, begin: str = BEGIN) -> str:
-    """The page with other tables after the marker `begin`.
-
-    Raises NoFigures if it has not both markers, in their order.
-    """
-    before, found, rest = page.partition(begin)
-    _, end, after = rest.partition(END)
-    if not found or not end:
-        raise NoFigures(f"The page needs these two lines: {begin} and {END}")
-    return f"{before}{begin}\n\n{tables}\n\n{END}{after}"
 
 
 def read_runs(folders: Sequence[Path]) -> list[dict[str, Any]]:
@@ -171,21 +156,11 @@ def _add_throughput(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def main(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m torture.report.together")
+    parser = argparse.ArgumentParser(prog=COMMAND)
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
     parser.add_argument("--write", type=Path, metavar="PAGE")
     asked = parser.parse_args(argv)
-    try:
-        tables = to_tables(read_runs(asked.folders))
-        if asked.write:
-            page = asked.write.read_text(encoding="utf-8")
-            asked.write.write_text(replace_between(page, tables), encoding="utf-8")
-        else:
-            print(tables)  # noqa: T201
-    except (NoFigures, OSError) as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return 2
-    return 0
+    return show(lambda: to_tables(read_runs(asked.folders)), begin=BEGIN, page=asked.write)
 
 
 if __name__ == "__main__":
