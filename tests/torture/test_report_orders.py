@@ -73,13 +73,13 @@ def test_says_that_nothing_noticed_a_guard(tmp_path: Path) -> None:
 
 def test_writes_into_its_own_part_of_a_page(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text(f"Before\n{orders.BEGIN}\nold\n{END}\nAfter\n")
+    page.write_text(f"Before\n{orders.BEGIN}\nearlier tables\n{END}\nAfter\n")
 
     assert orders.main([str(file_of(tmp_path, "one", world())), "--write", str(page)]) == 0
 
     assert page.read_text().startswith(f"Before\n{orders.BEGIN}\n\n1,000 orders")
     assert page.read_text().endswith(f"\n\n{END}\nAfter\n")
-    assert "old" not in page.read_text()
+    assert "earlier tables" not in page.read_text()
 
 
 def test_says_which_file_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
