@@ -92,6 +92,13 @@ def _no_majority() -> None:
     _set("bookings.infrastructure.mongodb.transactions.DURABLE", WriteConcern(1))
 
 
+def _no_transactions() -> None:
+    _set(
+        "pymongo.client_session.ClientSession.with_transaction",
+        lambda session, callback, **_: callback(session),
+    )
+
+
 def _no_look_after_conflict() -> None:
     _set("bookings.stays.writing.new_bookings._resolve_conflict", lambda *_, **__: "taken")
 
@@ -227,6 +234,19 @@ GUARDS = {
             faults=("mongodb",),
             caught_by=(invariants.PRESENT, invariants.AS_FOLDED, invariants.SAME_ANSWER),
             switch=_no_majority,
+        ),
+        Guard(
+            "transaction",
+            "decides in one snapshot, and writes all of a decision or none of it",
+            faults=("points", "mongodb"),
+            caught_by=(
+                invariants.ZERO_OR_ONE,
+                invariants.NOT_REFUSED,
+                invariants.LIVE_HOLD,
+                invariants.PRESENT,
+            ),
+            tests=("tests/stays/test_bulk_holds.py::test_lets_many_at_one_moment_hold_no_more",),
+            switch=_no_transactions,
         ),
         Guard(
             "look_after_conflict",
