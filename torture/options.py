@@ -10,6 +10,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# No one else keeps anything here.
+REPORTS = ROOT / "var" / "torture"
+
 VARIANTS = ("plain", "redlock", "sentinel")
 
 
@@ -56,7 +59,7 @@ def read_options(environ: Mapping[str, str]) -> Options:
         variant=variant,
         without=_names(environ.get("WITHOUT", "")),
         release_before=Path(before).resolve() if before else None,
-        folder=Path(environ.get("OUT") or ROOT / "var" / "torture" / f"seed-{int(seed)}"),
+        folder=Path(environ.get("OUT") or REPORTS / f"seed-{int(seed)}"),
     )
 
 

@@ -29,7 +29,7 @@ from torture.judging import invariants
 from torture.judging.judge import Judge
 from torture.judging.violations import Violation, smallest
 from torture.nemesis import Happened, Nemesis, make_schedule
-from torture.options import ROOT, Options
+from torture.options import REPORTS, ROOT, Options
 from torture.report import PastRound, Report, write_report
 from torture.report.figures import definite_s
 from torture.stack import NotStarted, Stack
@@ -304,15 +304,25 @@ def run(options: Options) -> int:
         say(write_report(report, options.folder))
         whole.history.write(options.folder / "operations.jsonl")
     finally:
-        logs = options.folder / "logs"
-        shutil.rmtree(logs, ignore_errors=True)
-        shutil.copytree(work / "logs", logs)
+        keep_logs(work / "logs", options.folder)
         shutil.rmtree(work, ignore_errors=True)
         sweeper.kill()
         sweeper.wait()
     say(whole.tell_kinds())
     say(f"Report: {options.folder / 'report.md'}")
     return 1 if report.violations else 0
+
+
+def keep_logs(logs: Path, folder: Path) -> None:
+    """Copies a run's logs into the folder of its report. Those of an earlier run are removed first.
+
+    OUT may be any folder, and one that is not for reports may have logs of something else.
+    """
+    if not any(logs.iterdir()):
+        return  # nothing was started
+    if REPORTS in folder.resolve().parents:
+        shutil.rmtree(folder / "logs", ignore_errors=True)
+    shutil.copytree(logs, folder / "logs", dirs_exist_ok=True)
 
 
 def _sweep_when_killed(folder: Path) -> subprocess.Popen[bytes]:
