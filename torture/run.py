@@ -150,8 +150,11 @@ class Run:
 
     def _finish(self, client: Any) -> None:
         until_s = time.monotonic() + SETTLE_S
-        while client.open and time.monotonic() < until_s:
-            client.insist(client.open[0])
+        try:
+            while client.open and time.monotonic() < until_s:
+                client.insist(client.open[0])
+        except Exception:
+            self._miss(client)
 
     def _start_clients(self) -> None:
         guests, desks = count_people(self.options.clients)
@@ -172,8 +175,11 @@ class Run:
         try:
             client.live()
         except Exception:
-            story = f"{client.name}:\n{traceback.format_exc()}"
-            self.violations.append(Violation(invariants.NO_CLIENT_FAILS, story))
+            self._miss(client)
+
+    def _miss(self, client: Partner | Guest | Desk) -> None:
+        story = f"{client.name}:\n{traceback.format_exc()}"
+        self.violations.append(Violation(invariants.NO_CLIENT_FAILS, story))
 
     def _make_partner(self, number: int, dice: random.Random) -> Partner:
         prepared, partner = self.stack.prepared, number % world.PARTNERS

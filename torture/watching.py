@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from typing import Any
 
 import pymongo
@@ -11,6 +12,7 @@ import pymongo.errors
 from pymongo.read_concern import ReadConcern
 
 from torture.judging.documents import Versions, judge_fields, judge_slots
+from torture.judging.invariants import NO_CLIENT_FAILS
 from torture.judging.violations import Violation
 from torture.stack import DATABASE, Stack
 
@@ -35,8 +37,10 @@ class Watcher:
         self.versions = Versions()
         self.violations: list[Violation] = []
         self.looks = 0
-        # When each booking was seen first, on a majority.
+        # When each booking, and each key's effect, was seen first, on a majority.
         self.seen_at_s: dict[str, float] = {}
+        # An old look that comes after a newer one would seem to go back.
+        self._looking = threading.Lock()
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
         self._thread.start()
@@ -55,6 +59,13 @@ class Watcher:
         majority = self.bookings.with_options(read_concern=ReadConcern("majority"))
         return list(majority.find({}))
 
+    def look_at_everything(self) -> list[dict[str, Any]]:
+        """Judges all bookings, and returns them. Raises the driver's errors."""
+        with self._looking:
+            found = self.everything()
+            self._judge(found)
+        return found
+
     def take_violations(self) -> list[Violation]:
         """Those that were found since this was called last."""
         found, self.violations = self.violations, []
@@ -63,13 +74,24 @@ class Watcher:
     def _watch(self) -> None:
         while not self._is_over.wait(LOOK_EVERY_S):
             try:
-                found = self.snapshot({"status": {"$in": ["pending", "confirmed"]}})
+                with self._looking:
+                    self._judge(self.snapshot({"status": {"$in": ["pending", "confirmed"]}}))
             except pymongo.errors.PyMongoError:
                 continue
+            except Exception:
+                # A watcher that is gone must be missed.
+                story = f"The watcher:\n{traceback.format_exc()}"
+                self.violations.append(Violation(NO_CLIENT_FAILS, story))
+                return
             self.looks += 1
-            self.violations += judge_slots(found)
-            now_s = time.time()
-            for document in found:
-                self.seen_at_s.setdefault(str(document["_id"]), now_s)
-                self.violations += judge_fields(document)
-                self.violations += self.versions.look(document)
+
+    def _judge(self, found: list[dict[str, Any]]) -> None:
+        self.violations += judge_slots(found)
+        now_s = time.time()
+        for document in found:
+            keys = [each["digest"] for each in document.get("keys", ())]
+            keys += [line["key"] for line in document["history"] if "key" in line]
+            for each in (str(document["_id"]), *keys):
+                self.seen_at_s.setdefault(each, now_s)
+            self.violations += judge_fields(document)
+            self.violations += self.versions.look(document)

@@ -22,6 +22,10 @@ HOTEL_ROOMS = ("A", "B")
 # Refusals that say nothing about the rooms: another request is at work, so ask again.
 TRANSIENT = frozenset({"RESOURCE_LOCKED", "IDEMPOTENCY_IN_PROGRESS", "TRY_AGAIN"})
 
+# Refusals that a key keeps, and the operations that keep them.
+KEPT = frozenset({"ALREADY_BOOKED", "SOLD_OUT"})
+KEEPING = frozenset({"create", "twice", "again", "change"})
+
 # What a caller is told: status, code ("" for a success), and what it shows of the stay.
 Answer = tuple[Any, ...]
 
@@ -80,6 +84,12 @@ def accepted(status: int, stay: Stay) -> Answer:
 
 def refused(status: int, code: str) -> Answer:
     return (status, code)
+
+
+def is_kept(wish: Wish, answer: Answer) -> bool:
+    """Whether the key has this answer from now on."""
+    is_kept_refusal = wish.operation in KEEPING and not KEPT.isdisjoint(answer[1:2])
+    return answer[1:2] == ("",) or is_kept_refusal
 
 
 def _put(world: World, stay: Stay) -> World:
@@ -317,10 +327,14 @@ def explanations(begin: World, ran: Sequence[Ran]) -> Iterator[World]:
                 if each.answer in (None, said[each.wish.label]):
                     yield from go_on(world, rest, said)
                 continue
-            for answer, after in each.wish.results(world):
+            results = each.wish.results(world)
+            if each.is_alone and each.wish.operation == "change":
+                # It keeps its room if that is free, and no one's lock is in the way.
+                results = results[:1]
+            for answer, after in results:
                 if each.answer is not None and each.answer != answer:
                     continue
-                keeps = {each.wish.label: answer} if answer[1:2] == ("",) else {}
+                keeps = {each.wish.label: answer} if is_kept(each.wish, answer) else {}
                 yield from go_on(after, rest, {**said, **keeps})
 
     yield from go_on(begin, frozenset(numbers), {})

@@ -9,7 +9,7 @@ from typing import Any
 from bookings.infrastructure import connections
 from tests.calls import check_fields_agree
 from tests.orders import worlds
-from tests.orders.model import TRANSIENT, Answer, Ran, Wish, World, explanations
+from tests.orders.model import TRANSIENT, Answer, Ran, Wish, World, explanations, is_kept
 from tests.orders.process import START, Process, owners, stops, waits
 from tests.scenarios.stage import Step
 
@@ -218,10 +218,10 @@ class SmallWorld:
         return {stay.name: stay for stay in self.state()["bookings"]}
 
     def _ask_again(self, answers: Sequence[Answer | None]) -> list[str]:
-        """Sends every request that succeeded once more, with its key."""
+        """Sends every request whose answer is kept once more, with its key."""
         wrong, before = [], self.state()["bookings"]
         for number, (wish, answer) in enumerate(zip(self.wishes, answers, strict=True)):
-            if answer is None or answer[1:2] != ("",):
+            if answer is None or not is_kept(wish, answer):
                 continue
             body = self._bodies[number]
             if self._ask(number, wish) != answer or self._bodies[number] != body:

@@ -99,3 +99,24 @@ def test_gives_a_key_one_answer() -> None:
     (world, *others) = worlds(Ran(EXTEND, answer), Ran(EXTEND, answer))
 
     assert [end[HOLD] for end in (world, *others)] == [EXTENDED] * (1 + len(others))
+
+
+def test_gives_a_key_one_refusal_where_it_is_kept() -> None:
+    twice = Wish("twice", "twice", "client:rival")
+    block = Wish("block", "block1", "hotel:orders", ("B",))
+    blocked = Ran(block, (201, "", "block1", "confirmed", ("B",), 0, 1, 0))
+    sold_out = Ran(twice, refused(409, "SOLD_OUT"))
+    booked = Ran(twice, (201, "", "twice", "confirmed", ("A",), 0, 1, 1))
+    cancelled = Ran(CANCEL, accepted(200, CANCELLED))
+
+    assert worlds(blocked, sold_out, sold_out, cancelled)
+    assert not worlds(blocked, sold_out, cancelled, booked)
+
+
+def test_lets_a_change_leave_its_room_only_where_a_rival_may_have_locked_it() -> None:
+    change = Wish("change", "change1", first=1, end=2)
+    to_b = (200, "", HOLD, PENDING, ("B",), 1, 2, 1)
+
+    assert worlds(Ran(change, to_b))
+    assert not worlds(Ran(change, to_b, is_alone=True))
+    assert worlds(Ran(change, (200, "", HOLD, PENDING, ("A",), 1, 2, 1), is_alone=True))

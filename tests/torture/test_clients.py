@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,11 +24,11 @@ from bookings.web.messages import CONFIRM_SENTENCES, SENTENCES
 from idempotency import keys
 from tests.browsing import stays_path, stored
 from tests.conftest import night
-from torture.clients.desk import PASSING_SENTENCES, RECORD, _refusal_on
-from torture.clients.guest import codes_by_sentence, key_of_correction, note_keys
+from torture.clients.desk import PASSING_SENTENCES, RECORD, Desk, _refusal_on
+from torture.clients.guest import Guest, codes_by_sentence, key_of_correction, note_keys
 from torture.clients.pages import Form, Jar, Page, follow
-from torture.clients.sending import Reply
-from torture.history import Attempt, Operation
+from torture.clients.sending import Gate, Reply
+from torture.history import Attempt, History, Operation
 from torture.judging.answers import judge_answers
 from torture.judging.ledger import digests_of, judge_ledger, judge_refused_holds
 from torture.run import count_people
@@ -447,3 +450,56 @@ def test_compares_no_bytes_of_pages_but_minds_their_errors() -> None:
 
     assert judge_answers([page], redis_lost=False, may_be_silent=bool) == []
     assert len(judge_answers([broken], redis_lost=False, may_be_silent=bool)) == 1
+
+
+# --- A site that fails ----------------------------------------------------------------------------
+
+
+class _FailsAfterRedirect(BaseHTTPRequestHandler):
+    """Every form leads to a page that fails."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer(302, location=f"/bookings/{BOOKING}")
+
+    def do_GET(self) -> None:
+        self._answer(500)
+
+    def _answer(self, status: int, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Type": "text/html", "Content-Length": "0"}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def failing_port() -> Iterator[int]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _FailsAfterRedirect) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("kind", ["guest", "desk"])
+def test_notices_a_page_that_fails_after_a_form_was_taken(kind: str, failing_port: int) -> None:
+    named: dict[str, Any] = {
+        "name": kind,
+        "caller": "user:1",
+        "ports": (failing_port,),
+        "history": History(),
+        "gate": Gate(),
+        "dice": random.Random(1),
+        "secrets": list,
+    }
+    client = (
+        Guest(session="", **named) if kind == "guest" else Desk(log_in=lambda: "session", **named)
+    )
+
+    client._perform("cancel", str(BOOKING), "/cancel", [], key="k1")
+
+    assert f"{kind}: GET /bookings/{BOOKING} answered 500" in client.faults_of_reading

@@ -21,7 +21,7 @@ from tests.torture.stories import (
 from torture import world
 from torture.history import Attempt, Operation
 from torture.judging import invariants
-from torture.judging.answers import judge_answers
+from torture.judging.answers import judge_answers, judge_hotels
 from torture.judging.documents import Versions, judge_fields, judge_slots
 from torture.judging.free_slots import free_slots
 from torture.judging.ledger import digests_of, judge_ledger, judge_refused_holds
@@ -107,6 +107,68 @@ def test_finds_a_refusal_that_came_after_the_keys_own_booking_was_seen() -> None
     assert judged([late], document, seen_at_s=START_S + 6) == set()
 
 
+def test_finds_a_refusal_that_came_after_the_keys_own_change_was_seen() -> None:
+    late = operation("extend", attempt(2, 0), attempt(5, 409, "HOLD_EXPIRED"), key="more")
+    document = booking(HOLD, line(2, "extended", late))
+    found = {
+        at_s: broken(
+            judge_ledger([HOLD, late], {BOOKING: document}, {digests_of(late)[0]: START_S + at_s})
+        )
+        for at_s in (3, 6)
+    }
+
+    assert found == {3: {invariants.NOT_REFUSED}, 6: set()}
+
+
+@pytest.mark.parametrize(
+    ("wish", "is_other"),
+    [
+        ({"resourceId": "east_single_1", "categoryId": "east_single", "hold": True}, False),
+        ({"checkIn": "2027-02-01", "checkOut": "2027-02-02"}, False),
+        ({"rooms": ["east_single_1"]}, False),
+        ({"rooms": [{"categoryId": "east_single", "guests": 1}]}, False),
+        ({"resourceId": "east_single_2"}, True),
+        ({"categoryId": "east_double"}, True),
+        ({"checkIn": "2027-01-31"}, True),
+        ({"checkOut": "2027-02-03"}, True),
+        ({"rooms": ["east_single_2"]}, True),
+        ({"rooms": [{"categoryId": "east_single"}, {"categoryId": "east_single"}]}, True),
+    ],
+)
+def test_finds_a_booking_of_something_else_than_was_asked_for(
+    wish: dict[str, Any], is_other: bool
+) -> None:
+    hold = operation(shown=answer())
+    hold.wish = wish
+
+    assert judged([hold], booking(hold)) == ({invariants.AS_WISHED} if is_other else set())
+
+
+def test_finds_a_hold_that_is_a_booking() -> None:
+    hold = operation(shown=answer(status="confirmed"))
+    hold.wish = {"hold": True}
+
+    assert invariants.AS_WISHED in judged([hold], booking(hold, status="confirmed"))
+
+
+def test_finds_a_booking_that_no_partner_asked_for() -> None:
+    second = booking(HOLD, _id="f" * 24, keys=[])
+
+    assert judged([HOLD], booking(HOLD), second) == {invariants.ONE_PER_KEY}
+    assert judged([HOLD], booking(HOLD), {**second, "caller": "guest:one"}) == set()
+
+
+def test_finds_a_cancellation_that_is_gone_from_a_hold_that_had_expired_and_was_confirmed() -> None:
+    cancel = operation("cancel", number=40, key="end", shown=answer(status="cancelled"))
+    late = operation("confirm", number=30, shown=answer(status="confirmed", expiresAt=None))
+    lines = [line(25, "expired"), line(30, "confirmed", late)]
+
+    found = judged([HOLD, late, cancel], booking(HOLD, *lines, status="confirmed"))
+
+    assert found == {invariants.PRESENT}
+    assert judged([HOLD, cancel], booking(HOLD, lines[0], status="expired")) == set()
+
+
 def test_finds_changes_in_another_order_than_their_own() -> None:
     first = operation("extend", number=2, key="first", shown=answer())
     second = operation("extend", number=4, key="second", shown=answer())
@@ -159,6 +221,16 @@ def test_finds_a_live_hold_that_could_not_be_confirmed(at_s: float, found: set[s
     assert broken(judge_refused_holds([HOLD, refused], {BOOKING: booking(HOLD)})) == found
 
 
+@pytest.mark.parametrize(("at_s", "found"), [(28.0, {invariants.LIVE_HOLD}), (30.5, set())])
+def test_finds_an_extended_hold_that_could_not_be_confirmed(at_s: float, found: set[str]) -> None:
+    until = (START + timedelta(seconds=30)).isoformat()
+    extend = operation("extend", number=10, key="more", shown=answer(expiresAt=until))
+    refused = operation("confirm", attempt(at_s, 409, "HOLD_EXPIRED"))
+    document = booking(HOLD, line(10, "extended", extend))
+
+    assert broken(judge_refused_holds([HOLD, extend, refused], {BOOKING: document})) == found
+
+
 def test_finds_an_answer_about_another_callers_booking() -> None:
     assert judged([HOLD], booking(HOLD, caller="client:two")) == {invariants.OTHERS}
 
@@ -191,6 +263,25 @@ def test_finds_a_success_that_changes() -> None:
 
     assert answers_of(same) == set()
     assert answers_of(changed) == answers_of(refused) == {invariants.SAME_ANSWER}
+
+
+@pytest.mark.parametrize(
+    "between", [attempt(2, body=b"a"), attempt(2, 409, "IDEMPOTENCY_IN_PROGRESS", body=b"c")]
+)
+@pytest.mark.parametrize("last", [attempt(3, body=b"b"), attempt(3, 409, "SOLD_OUT", body=b"b")])
+def test_finds_an_answer_that_changes_after_others_in_between(
+    between: Attempt, last: Attempt
+) -> None:
+    changed = operation("hold", attempt(1, body=b"a"), between, last)
+    refused = operation("hold", attempt(1, 409, "ALREADY_BOOKED", body=b"a"), between, last)
+
+    assert answers_of(changed) == answers_of(refused) == {invariants.SAME_ANSWER}
+
+
+def test_finds_a_booking_at_a_hotel_that_a_token_may_not_use() -> None:
+    assert broken(judge_hotels([HOLD], {"client:one": "west"})) == {invariants.OTHERS}
+    assert judge_hotels([HOLD], {"client:one": "east"}) == []
+    assert judge_hotels([HOLD], {"client:two": "west"}) == []
 
 
 @pytest.mark.parametrize("later", [attempt(2, 409, "SOLD_OUT", body=b"b"), attempt(2, body=b"b")])
@@ -322,6 +413,17 @@ def test_finds_news_that_never_came_or_came_in_another_order() -> None:
 
 def test_finds_one_id_with_two_bodies() -> None:
     assert heard(CONFIRMED, hook(CONFIRMED["id"], other=1), CANCELLED) == {invariants.DELIVERED}
+
+
+def test_finds_news_of_no_change_and_news_that_came_twice_under_two_ids() -> None:
+    twice, unborn = hook(f"{BOOKING}-4-cancelled"), hook(f"{'f' * 24}-1-confirmed")
+
+    assert heard(CONFIRMED, CANCELLED, twice) == {invariants.DELIVERED}
+    assert heard(CONFIRMED, CANCELLED, unborn) == {invariants.DELIVERED}
+
+
+def test_finds_news_that_came_to_another_partner() -> None:
+    assert heard(CONFIRMED, CANCELLED, {**CANCELLED, "to": "two"}) == {invariants.OTHERS}
 
 
 def test_expects_news_of_a_booking_that_was_never_a_hold() -> None:

@@ -452,7 +452,9 @@ class Desk:
                 operation.answer = operation.answer or {"id": found[1]}
             return
         # The message says how it went. Without the next page, nothing is known.
-        _, page = tab.open(path)
+        status, page = tab.open(path)
+        if status >= 500 and status != 503:
+            self.faults_of_reading.append(f"{self.name}: GET {path} answered {status}")
         said = [each for each in page.said if each[0] != "info"] if page else []
         if not said:
             return

@@ -348,6 +348,8 @@ class Guest:
     ) -> None:
         """Reads the page to which an answer leads. If that cannot be had, nothing is known."""
         status, page = tab.open(path)
+        if status >= 500 and status != 503:
+            self.faults_of_reading.append(f"{self.name}: GET {path} answered {status}")
         if page is None or status not in (200, 400):
             return
         attempt.ended_s = ended_s

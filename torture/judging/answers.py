@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
+from torture import world
 from torture.history import KEPT_REFUSALS, Attempt, Operation
-from torture.judging.invariants import NO_ERRORS, ON_TIME, SAME_ANSWER
+from torture.judging.invariants import NO_ERRORS, ON_TIME, OTHERS, SAME_ANSWER
 from torture.judging.violations import Violation, tell
 
 # A request has 10 s, and clients wait 12 s.
@@ -37,6 +38,17 @@ def judge_answers(
     return found
 
 
+def judge_hotels(operations: Iterable[Operation], hotels: Mapping[str, str]) -> list[Violation]:
+    """Guarded by the hotels of a token. `hotels` are those of the callers that have only one."""
+    found = []
+    for operation in operations:
+        mine = hotels.get(operation.caller)
+        rooms = [each["resourceId"] for each in (operation.answer or {}).get("rooms", ())]
+        if mine and any(world.hotel_of(room) != mine for room in rooms):
+            found.append(Violation(OTHERS, f"{mine} alone is theirs.\n{tell([operation])}"))
+    return found
+
+
 def _changes_its_mind(operation: Operation, *, redis_lost: bool) -> bool:
     """Whether an attempt was told something else although one before it had a definite answer."""
     attempts = sorted(
@@ -46,13 +58,14 @@ def _changes_its_mind(operation: Operation, *, redis_lost: bool) -> bool:
         for later in attempts[earlier_number + 1 :]:
             if later.began_s < earlier.ended_s or later.status >= 500:
                 continue
+            if later.code == "IDEMPOTENCY_IN_PROGRESS":
+                # A process that died left its claim. What comes after that is judged all the same.
+                continue
             if not earlier.digest:
                 # Of a page, which shows the booking as it is by then.
                 continue
-            if earlier.is_success:
-                if (later.status, later.digest) != (earlier.status, earlier.digest):
-                    return later.code != "IDEMPOTENCY_IN_PROGRESS"
-            elif earlier.code in KEPT_REFUSALS and not redis_lost:
-                is_other = later.digest != earlier.digest
-                return is_other and later.code != "IDEMPOTENCY_IN_PROGRESS"
+            is_kept = earlier.code in KEPT_REFUSALS and not redis_lost
+            is_other = (later.status, later.digest) != (earlier.status, earlier.digest)
+            if is_other and (earlier.is_success or is_kept):
+                return True
     return False

@@ -12,6 +12,7 @@ import random
 import secrets
 import threading
 import time
+import traceback
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,7 +21,7 @@ import pymongo.errors
 
 from torture import world
 from torture.clients.sending import Connection, Reply
-from torture.judging.invariants import FRESH
+from torture.judging.invariants import FRESH, NO_CLIENT_FAILS, NO_ERRORS
 from torture.judging.violations import Violation
 from torture.stack import DATABASE, Stack
 
@@ -64,10 +65,14 @@ class Auditor:
         while not self._is_over.wait(EVERY_S):
             for audit in (self._audit_token, self._audit_price):
                 try:
-                    audit()
+                    self.audits += audit()
                 except pymongo.errors.PyMongoError:
                     continue
-                self.audits += 1
+                except Exception:
+                    # An auditor that is gone must be missed.
+                    story = f"The auditor:\n{traceback.format_exc()}"
+                    self.violations.append(Violation(NO_CLIENT_FAILS, story))
+                    return
 
     def _ask_everyone(self, path: str, token: str) -> list[Reply]:
         replies = []
@@ -79,29 +84,37 @@ class Auditor:
             connection.close()
             if reply is not None and reply.status < 500:
                 replies.append(reply)
+            elif reply is not None and reply.status != 503:
+                story = f"The auditor: GET {path} answered {reply.status}"
+                self.violations.append(Violation(NO_ERRORS, story))
         return replies
 
-    def _audit_token(self) -> None:
-        """A new token works, and works nowhere once it was revoked."""
+    def _audit_token(self) -> bool:
+        """A new token works, and works nowhere once it was revoked. Returns whether it worked, and
+        its end could be seen."""
         token = "bks_" + secrets.token_urlsafe(32)
         digest = hashlib.sha256(token.encode()).hexdigest()
         pattern = self._database["api_tokens"].find_one({"revoked_at": None})
         if pattern is None:
-            return
+            return False
         self._database["api_tokens"].insert_one({**pattern, "_id": digest, "hint": "torture"})
-        self._ask_everyone("/api/bookings?limit=1", token)
+        before = self._ask_everyone("/api/bookings?limit=1", token)
         self._database["api_tokens"].update_one(
             {"_id": digest}, {"$set": {"revoked_at": datetime.now(UTC)}}
         )
         time.sleep(MAX_AGE_S + ROOM_S)
-        for reply in self._ask_everyone("/api/bookings?limit=1", token):
+        after = self._ask_everyone("/api/bookings?limit=1", token)
+        for reply in after:
             if reply.status != 401:
                 self.violations.append(
                     Violation(FRESH, f"A token works {MAX_AGE_S} s after it was revoked.")
                 )
 
-    def _audit_price(self) -> None:
-        """A new price is everywhere the price."""
+        return bool(after) and any(reply.status == 200 for reply in before)
+
+    def _audit_price(self) -> bool:
+        """A new price is everywhere the price. Returns whether any price was shown."""
+        is_shown = False
         price = world.PRICE + random.randrange(1, world.PRICE)
         self._database["room_categories"].update_one(
             {"_id": "east_audit"}, {"$set": {"default_price": price}}
@@ -113,10 +126,12 @@ class Auditor:
             said = json.loads(reply.body)
             shown = {each["resourceId"]: each["price"] for each in said.get("resources", [])}
             told = shown.get(world.AUDIT_ROOM)
+            is_shown = is_shown or told is not None
             if told is not None and price not in (told, *_amounts(told)):
                 self.violations.append(
                     Violation(FRESH, f"The price is {price}, and {told} is shown for it.")
                 )
+        return is_shown
 
 
 def _amounts(told: Any) -> list[Any]:

@@ -14,8 +14,7 @@ from torture import counting, world
 from torture.clients.sending import Connection
 from torture.faults.mongodb.disks_and_clocks import MOST_APART_S
 from torture.history import Attempt, History
-from torture.judging.answers import judge_answers
-from torture.judging.documents import judge_fields, judge_slots
+from torture.judging.answers import judge_answers, judge_hotels
 from torture.judging.free_slots import Walker
 from torture.judging.freshness import Auditor
 from torture.judging.invariants import NO_ERRORS, OTHERS
@@ -61,18 +60,19 @@ class Judge:
             dice=dice,
         )
         self._happened = happened
+        # The callers that may act at one hotel only.
+        self._hotels = {
+            f"client:{stack.prepared.client_ids[number]}": hotel
+            for number, hotel in world.BOUND.items()
+        }
         self.counts: dict[str, float] = {}
 
     def at_a_quiet_moment(self, clients: list[Any]) -> list[Violation]:
         """All of it; every operation is final by now, or is a violation."""
         began_s = time.monotonic()
-        documents = self._watcher.everything()
+        documents = self._watcher.look_at_everything()
         operations = self._history.all()
         found = self._watcher.take_violations()
-        found += judge_slots(documents)
-        for document in documents:
-            found += judge_fields(document)
-            found += self._watcher.versions.look(document)
         bookings = {str(document["_id"]): document for document in documents}
         found += judge_ledger(
             operations, bookings, self._watcher.seen_at_s, apart_s=self._apart_s()
@@ -81,15 +81,18 @@ class Judge:
         found += judge_answers(
             operations, redis_lost=self._has_forgotten(), may_be_silent=self._may_be_silent
         )
+        found += judge_hotels(operations, self._hotels)
         found += self._judge_lists(clients, bookings)
         found += self._auditor.take_violations()
         for each in clients:
             found += [Violation(NO_ERRORS, fault) for fault in each.faults_of_reading]
             each.faults_of_reading.clear()
-        with redis.Redis(port=self._stack.redis.port) as connection:
-            found += judge_redis(
-                connection, beside_earlier=self._stack.options.release_before is not None
-            )
+        # Locks may be on servers of their own, and a replica may be the master by now.
+        for server in self._stack.redis_servers:
+            with redis.Redis(port=server.port) as connection:
+                found += judge_redis(
+                    connection, beside_earlier=self._stack.options.release_before is not None
+                )
         refused, longest_s = self._walker.judge(documents)
         found += refused
         self.counts["longest booking of a free slot, s"] = max(
@@ -110,7 +113,6 @@ class Judge:
         self._auditor.stop()
         self._watcher.stop()
         self.counts["audits of caches"] = self._auditor.audits
-        bookings = {str(each["_id"]): each for each in self._watcher.everything()}
         hooks_path = self._stack.folder / "outside" / "hooks.jsonl"
         receivers = self._stack.prepared.webhook_secrets
         until_s = time.monotonic() + NEWS_WITHIN_S
@@ -120,6 +122,8 @@ class Judge:
             self._stack.start_again("beat")
             self._stack.run("-m", "torture.send_news")
             hooks = read_hooks(hooks_path)
+            # Holds still end, which is news as well.
+            bookings = {str(each["_id"]): each for each in self._watcher.everything()}
             found = judge_news(hooks, bookings, receivers)
             if not found or time.monotonic() > until_s:
                 break
@@ -157,7 +161,9 @@ class Judge:
 
     def _has_forgotten(self) -> bool:
         """Whether Redis may have lost answers in this run."""
-        return any(each.name.startswith("redis.") for each in self._happened)
+        # One that failed may have broken something before.
+        had = [e for e in self._happened if not e.problem or e.problem.startswith("failed")]
+        return any(each.name.startswith("redis.") for each in had)
 
     def _may_be_silent(self, attempt: Attempt) -> bool:
         """Whether a fault of the site's own processes touched the time of this attempt."""
@@ -177,7 +183,12 @@ class Judge:
                 found += [
                     Violation(OTHERS, f"{client.name} saw {booking} in its list.")
                     for booking in listed
-                    if booking in bookings and bookings[booking]["caller"] != client.caller
+                    if booking in bookings
+                    and (
+                        bookings[booking]["caller"] != client.caller
+                        or bookings[booking]["hotel"]
+                        != self._hotels.get(client.caller, bookings[booking]["hotel"])
+                    )
                 ]
             client.seen_lists.clear()
         return found

@@ -16,9 +16,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from idempotency import keys
-from torture.history import KEPT_REFUSALS, Operation
+from torture import world
+from torture.history import KEPT_REFUSALS, PASSING, Operation
 from torture.judging.invariants import (
     AS_FOLDED,
+    AS_WISHED,
     IN_ORDER,
     LIVE_HOLD,
     NOT_EXPIRED,
@@ -128,7 +130,7 @@ class _Ledger:
         self.lines: dict[str, list[str]] = defaultdict(list)
         for booking_id, document in bookings.items():
             made = [key["digest"] for key in document.get("keys", ())]
-            for digest in {*made, *document.get("retired_keys", ())}:
+            for digest in {*made, *_retired(document)}:
                 self.makers[digest].append(booking_id)
             for line in document["history"]:
                 if "key" in line:
@@ -165,6 +167,8 @@ class _Ledger:
             self._say(NOT_REFUSED, f"It was refused, yet {effects[0]} has it.", operation)
         if makes and effects:
             self._judge_late_refusals(operation, effects[0])
+        elif effects:
+            self._judge_late_refusals_of_a_change(operation)
         if operation.outcome != "ok":
             return
         assert operation.answer is not None
@@ -185,6 +189,9 @@ class _Ledger:
             self._say(PRESENT, f"{booking_id} has another answer than was told.", operation)
         if not makes and not effects and not self._changes_nothing(operation, document):
             self._say(PRESENT, f"{booking_id} has no line of the change.", operation)
+        shown = json.loads(stored).get("booking") if stored else operation.answer
+        if other := _unlike_the_wish(operation.wish, shown or {}):
+            self._say(AS_WISHED, f"{booking_id} has {'; '.join(other)}.", operation)
 
     def _judge_late_refusals(self, operation: Operation, booking_id: str) -> None:
         """Once the key's booking is there, no new request with the key is refused its room.
@@ -202,6 +209,15 @@ class _Ledger:
                 )
                 return
 
+    def _judge_late_refusals_of_a_change(self, operation: Operation) -> None:
+        """Once the key's line is there, the API gives the answer in it. Pages tell how it is."""
+        seen_at_s = min(self.seen_at_s.get(each, float("inf")) for each in digests_of(operation))
+        for attempt in operation.attempts:
+            is_refusal = 400 <= attempt.status < 500 and attempt.code not in PASSING
+            if attempt.digest and is_refusal and attempt.began_s > seen_at_s:
+                self._say(NOT_REFUSED, "Refused though its change was made.", operation)
+                return
+
     def _stored_answer(self, document: dict[str, Any], *digests: str) -> bytes | None:
         for each in (*document.get("keys", ()), *document["history"]):
             if {each.get("digest"), each.get("key")} & {*digests} and each.get("body"):
@@ -209,9 +225,13 @@ class _Ledger:
         return None
 
     def _changes_nothing(self, operation: Operation, document: dict[str, Any]) -> bool:
-        """Whether the booking was as wished already: nothing is written then."""
-        return operation.kind in ("cancel", "unblock") and any(
-            line["event"] in ("cancelled", "expired") for line in document["history"]
+        """Whether the booking was as wished already: nothing is written then.
+
+        A hold that expired may be confirmed late, so that alone does not end it.
+        """
+        said = [each["event"] for each in document["history"] if each["event"] in STATUS_AFTER]
+        return operation.kind in ("cancel", "unblock") and (
+            "cancelled" in said or said[-1:] == ["expired"]
         )
 
     # --- One booking -----------------------------------------------------------------------------
@@ -228,6 +248,10 @@ class _Ledger:
                         later,
                         earlier,
                     )
+        made = {*(each["digest"] for each in document.get("keys", ())), *_retired(document)}
+        # A page's form may go on under another key, of which its guest never hears.
+        if document["caller"].startswith("client:") and not made & self.by_digest.keys():
+            self._say(ONE_PER_KEY, f"No partner asked for {booking_id} under its keys.")
         self._judge_ends(booking_id, document)
         self._judge_fold(booking_id, document)
 
@@ -368,20 +392,23 @@ def judge_refused_holds(
 ) -> list[Violation]:
     """A hold can be confirmed until its end: no confirm is told before that it has expired. The
     desk may have cancelled it."""
-    ends: dict[str, float] = {}
+    operations = list(operations)
+    # Of each booking, when its client was told of an end, and that end. Extensions make it later.
+    ends: dict[str, list[tuple[float, float]]] = defaultdict(list)
     found = []
     for operation in operations:
         answer = operation.answer
         if answer and operation.kind in ("hold", "extend") and answer.get("expiresAt"):
             end_s = _seconds(datetime.fromisoformat(answer["expiresAt"]))
-            ends[answer["id"]] = min(ends.get(answer["id"], end_s), end_s)
+            ends[answer["id"]].append((operation.ended_s, end_s))
     for operation in operations:
         if operation.kind != "confirm" or operation.target not in bookings:
             continue
         lines = bookings[operation.target]["history"]
         cancelled_s = [_seconds(each["at"]) for each in lines if each["event"] == "cancelled"]
         for attempt in operation.attempts:
-            end_s = ends.get(operation.target, 0.0)
+            told = [end_s for told_s, end_s in ends[operation.target] if told_s < attempt.began_s]
+            end_s = max(told, default=0.0)
             if any(attempt.ended_s > at_s - CLOCKS_S for at_s in cancelled_s):
                 continue
             if attempt.code == "HOLD_EXPIRED" and attempt.ended_s < end_s - apart_s:
@@ -404,6 +431,36 @@ def _over_s(document: dict[str, Any]) -> float:
     if ends_at is not None and not any(at <= ends_at for at in confirmed):
         over.append(ends_at)
     return min(map(_seconds, over), default=float("inf"))
+
+
+def _retired(document: Mapping[str, Any]) -> Iterable[str]:
+    """The keys of a booking whose answers it keeps no longer."""
+    return document.get("retired_keys", ())
+
+
+def _unlike_the_wish(wish: Mapping[str, Any], shown: Mapping[str, Any]) -> list[str]:
+    """In what an acknowledged booking is another one than was asked for."""
+    rooms = [each["resourceId"] for each in shown.get("rooms", ())]
+    other = [
+        f"{name} {shown[name]}, not {wish[name]}"
+        for name in ("checkIn", "checkOut")
+        if name in wish and shown.get(name, wish[name]) != wish[name]
+    ]
+    if not rooms:
+        return other
+    wished = wish.get("rooms", ())
+    if wished and len(rooms) != len(wished):
+        other.append(f"{len(rooms)} rooms, not {len(wished)}")
+    elif wished and isinstance(wished[0], str) and sorted(rooms) != sorted(wished):
+        other.append(f"the rooms {rooms}, not {wished}")
+    if wish.get("resourceId", rooms[0]) != rooms[0]:
+        other.append(f"the room {rooms[0]}, not {wish['resourceId']}")
+    category = wish.get("categoryId")
+    if category and any(world.category_of(room) != category for room in rooms):
+        other.append(f"the rooms {rooms}, not of {category}")
+    if "hold" in wish and shown.get("status", "pending") != "pending":
+        other.append(f"the status {shown['status']}, though a hold was asked for")
+    return other
 
 
 def _booking_in(line: dict[str, Any]) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from torture.judging.invariants import DELIVERED
+from torture.judging.invariants import DELIVERED, OTHERS
 from torture.judging.violations import Violation
 
 # Which line of the history makes which news for a partner.
@@ -42,10 +42,16 @@ def judge_news(
             first_ids[booking].append(hook["id"])
         if bodies.setdefault(hook["id"], body) != body:
             found.append(Violation(DELIVERED, f"{hook['id']} came with two bodies."))
+        owner = bookings[booking]["owner"] if booking in bookings else ""
+        if owner and owner != f"client:{hook['to']}":
+            found.append(Violation(OTHERS, f"{hook['id']} of {owner} came to {hook['to']}."))
     for booking, ids in first_ids.items():
         versions = [int(each.split("-")[1]) for each in ids]
         if versions != sorted(versions):
             found.append(Violation(DELIVERED, f"The news of {booking} came as {ids}."))
+        known = news_of(bookings[booking]) if booking in bookings else []
+        if unknown := [each for each in ids if each not in known]:
+            found.append(Violation(DELIVERED, f"{unknown} came, and are news of no change."))
     owners = {f"client:{receiver}" for receiver in receivers}
     for booking, document in bookings.items():
         if document["owner"] in owners:
