@@ -58,8 +58,7 @@ def main(webhook_url: str) -> None:
             is_staff=name == "desk",
             is_superuser=name == "desk",
         )
-        logins = world.DESK_LOGINS if user.is_staff else 1
-        sessions[name] = [_log_in(user) for _ in range(logins)]
+        sessions[name] = [_log_in(user) for _ in range(world.LOGINS)]
         users[name] = str(user.pk)
     print(  # noqa: T201
         json.dumps(

@@ -201,7 +201,7 @@ class Run:
         account = f"guest{number // 2 % 3 + 1}" if number % 2 == 0 else ""
         return Guest(
             name=f"guest {number}",
-            session=prepared.sessions[account][0] if account else "",
+            log_in=prepared.sessions[account].pop if account else None,
             caller=f"user:{prepared.user_ids[account]}" if account else "",
             ports=self._web_ports,
             history=self.history,

@@ -48,9 +48,9 @@ BOUND = {0: "east", 1: "west"}
 # So many of them receive webhooks.
 LISTENERS = 3
 
-# A session gets another id when the secret has changed. Staff whose answer with it is lost have to
-# log in again, and do so this often at most.
-DESK_LOGINS = 50
+# A session gets another id when the secret has changed. People whose answer with it is lost have to
+# log in again, and each account does so this often at most.
+LOGINS = 50
 
 
 def hotel_of(room: str) -> str:

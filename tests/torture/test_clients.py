@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 from collections.abc import Iterator
@@ -497,9 +498,55 @@ def test_notices_a_page_that_fails_after_a_form_was_taken(kind: str, failing_por
         "secrets": list,
     }
     client = (
-        Guest(session="", **named) if kind == "guest" else Desk(log_in=lambda: "session", **named)
+        Guest(log_in=None, **named) if kind == "guest" else Desk(log_in=lambda: "session", **named)
     )
 
     client._perform("cancel", str(BOOKING), "/cancel", [], key="k1")
 
     assert f"{kind}: GET /bookings/{BOOKING} answered 500" in client.faults_of_reading
+
+
+@pytest.mark.mongo
+def test_logs_guests_in_again_whom_the_site_no_longer_knows(client: Client) -> None:
+    client.cookies["sessionid"] = "lost"
+    told = [each.OutputString() for each in client.get("/bookings").cookies.values()]
+    sessions = ["second", "lost"]
+    with _site(told) as port:
+        guest = Guest(
+            name="guest",
+            log_in=sessions.pop,
+            caller="user:1",
+            ports=(port,),
+            history=History(),
+            gate=Gate(),
+            dice=random.Random(1),
+            secrets=list,
+        )
+
+        assert guest._browser.open("/bookings") == (0, None)
+
+    assert sessions == []
+    assert guest._browser.jar.cookies["sessionid"] == "second"
+
+
+@contextlib.contextmanager
+def _site(cookies: list[str]) -> Iterator[int]:
+    """A site that sets these cookies with every page."""
+
+    class Site(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            for cookie in cookies:
+                self.send_header("Set-Cookie", cookie)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()

@@ -19,8 +19,8 @@ from urllib.parse import urlencode
 
 from idempotency import keys
 from torture import world
-from torture.clients.guest import MESSAGES, SESSION, Sent, note_keys
-from torture.clients.pages import Browser, Form, Page, code_of_outage, follow, page_of
+from torture.clients.guest import MESSAGES, Sent, note_keys
+from torture.clients.pages import SESSION, Browser, Form, Page, code_of_outage, follow, page_of
 from torture.clients.sending import PATIENCE_S, Gate, Reply, Sending
 from torture.history import Attempt, History, Operation
 

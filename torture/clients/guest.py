@@ -23,6 +23,7 @@ from django.utils.crypto import salted_hmac
 from idempotency import keys
 from torture import world
 from torture.clients.pages import (
+    SESSION,
     Browser,
     Form,
     Page,
@@ -39,7 +40,7 @@ MOST_STASHED = 20
 
 BOOKING = re.compile(r"/bookings/([0-9a-f]{24})")
 
-COOKIE, SESSION, MESSAGES = "guest", "sessionid", "messages"
+COOKIE, MESSAGES = "guest", "messages"
 
 
 @dataclass
@@ -55,13 +56,13 @@ class Sent:
 class Guest:
     """A visitor of the site's pages, on a thread of its own.
 
-    `caller` is who the site takes them for; that of a visitor without an account is known once the
-    site has given them a cookie. `secrets` are the site's keys, from which it makes those of
-    corrections.
+    `log_in` gives a session of their account, if they have one. `caller` is who the site takes them
+    for; that of a visitor without an account is known once the site has given them a cookie.
+    `secrets` are the site's keys, from which it makes those of corrections.
     """
 
     name: str
-    session: str
+    log_in: Callable[[], str] | None
     caller: str
     ports: tuple[int, ...]
     history: History
@@ -74,8 +75,10 @@ class Guest:
 
     def __post_init__(self) -> None:
         self._browser = Browser(self.ports, self.dice)
-        if self.session:
-            self._browser.jar.cookies[SESSION] = self.session
+        jar, log_in = self._browser.jar, self.log_in
+        if log_in is not None:
+            jar.come_back = lambda: jar.cookies.update({SESSION: log_in()})
+            jar.come_back()
         self._sending = Sending(
             self._browser,
             dice=self.dice,

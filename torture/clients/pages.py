@@ -185,7 +185,7 @@ class Page(HTMLParser):
             self._texts.append(data)
 
 
-LOGIN = "/admin/login/"
+LOGIN, SESSION = "/admin/login/", "sessionid"
 
 
 @dataclass
@@ -195,6 +195,8 @@ class Jar:
     cookies: dict[str, str] = field(default_factory=dict)
     # What staff do whom a page sends to the login.
     log_in: Callable[[], None] = lambda: None
+    # What guests with an account do whom the site no longer knows.
+    come_back: Callable[[], None] | None = None
     _mutex: threading.Lock = field(default_factory=threading.Lock)
 
     def header(self) -> str:
@@ -285,11 +287,18 @@ class Browser:
                 "Origin": SITE,
                 "Referer": f"{SITE}{path}",
             }
+        was_known = SESSION in self.jar.cookies
         reply = self._connection.ask(
             method, path, headers=headers, body=body, patience_s=patience_s
         )
         if reply is not None:
             self.jar.take(reply.cookies)
+            is_known = SESSION in self.jar.cookies or not was_known
+            if self.jar.come_back and not is_known and reply.status < 500:
+                # A session gets another id when the secret has changed, and the answer that said so
+                # was lost. What the site told a stranger is no answer to this guest.
+                self.jar.come_back()
+                return None
             if reply.headers.get("location", "").startswith(LOGIN):
                 self.jar.log_in()
         return reply
