@@ -46,7 +46,11 @@ def judged(
 
 
 def answers_of(*operations: Operation, **changed: Any) -> set[str]:
-    named = {"redis_lost": False, "may_be_silent": lambda _: False, **changed}
+    named = {
+        "may_have_forgotten": lambda *_: False,
+        "may_be_silent": lambda _: False,
+        **changed,
+    }
     return broken(judge_answers(operations, **named))
 
 
@@ -289,7 +293,24 @@ def test_lets_a_refusal_change_only_where_redis_forgot_it(later: Attempt) -> Non
     other = operation("hold", attempt(1, 409, "ALREADY_BOOKED", body=b"a"), later)
 
     assert answers_of(other) == {invariants.SAME_ANSWER}
-    assert answers_of(other, redis_lost=True) == set()
+    assert answers_of(other, may_have_forgotten=lambda *_: True) == set()
+
+
+def test_lets_a_refusal_change_only_from_before_the_fault_to_after_it() -> None:
+    """Redis lost its memory while the second attempt was under way."""
+    other = operation(
+        "hold",
+        attempt(1, 409, "ALREADY_BOOKED", body=b"a"),
+        attempt(3, 409, "ALREADY_BOOKED", body=b"b"),
+        attempt(5, body=b"c"),
+    )
+
+    def between(from_s: float, to_s: float) -> bool:
+        return from_s < START_S + 2 < to_s
+
+    assert answers_of(other, may_have_forgotten=between) == {invariants.SAME_ANSWER}
+    other.attempts.pop()
+    assert answers_of(other, may_have_forgotten=between) == set()
 
 
 def test_lets_attempts_at_the_same_time_be_told_different_things() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import pytest
+
 from tests.torture.stories import (
     BOOKING,
     START_S,
@@ -128,6 +130,19 @@ def test_lets_a_hold_end_only_once_its_time_has_come() -> None:
         ended = booking(HOLD, line(at_s, "expired"), status="expired")
         document = booking(theirs, _id=OTHER, status="confirmed")
         assert broken([HOLD, theirs], ended, document) == found
+
+
+def test_does_not_take_a_slot_for_right_that_it_could_not_judge(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("torture.linearizability.MOST_STATES", 0)
+    theirs = rival(number=3)
+    documents = {BOOKING: booking(HOLD), OTHER: booking(theirs, _id=OTHER)}
+
+    (violation,) = judge_slot_histories([HOLD, theirs], documents)
+
+    assert violation.invariant == invariants.LINEARIZABLE
+    assert "was not judged: More than 0 states" in violation.story
 
 
 def test_tells_the_story_by_the_slot() -> None:

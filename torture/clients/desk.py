@@ -23,6 +23,8 @@ from torture.clients.guest import MESSAGES, Sent, note_keys
 from torture.clients.pages import SESSION, Browser, Form, Page, code_of_outage, follow, page_of
 from torture.clients.sending import PATIENCE_S, Gate, Reply, Sending
 from torture.history import Attempt, History, Operation
+from torture.judging.invariants import NO_ERRORS
+from torture.judging.violations import Violation
 
 STAYS, BLOCKS = "/admin/bookings/bookingrecord/", "/admin/bookings/roomblock/"
 RECORD = re.compile(r"/admin/bookings/(?:bookingrecord|roomblock)/([0-9a-f]{24})/change/")
@@ -78,7 +80,7 @@ class Desk:
     gate: Gate
     dice: random.Random
     secrets: Callable[[], list[str]]
-    faults_of_reading: list[str] = field(default_factory=list)
+    found: list[Violation] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     seen_lists: list[tuple[float, list[str]]] = field(default_factory=list)
 
@@ -390,7 +392,7 @@ class Desk:
         """The page at a path, if it can be had. Errors are faults of the site."""
         status, page = self._browser.open(path)
         if status >= 500 and status != 503:
-            self.faults_of_reading.append(f"{self.name}: GET {path} answered {status}")
+            self.found.append(Violation(NO_ERRORS, f"{self.name}: GET {path} answered {status}"))
         return page if status == 200 else None
 
     def _perform(self, kind: str, target: str, path: str, *given: Any, **more: Any) -> Operation:
@@ -454,7 +456,7 @@ class Desk:
         # The message says how it went. Without the next page, nothing is known.
         status, page = tab.open(path)
         if status >= 500 and status != 503:
-            self.faults_of_reading.append(f"{self.name}: GET {path} answered {status}")
+            self.found.append(Violation(NO_ERRORS, f"{self.name}: GET {path} answered {status}"))
         said = [each for each in page.said if each[0] != "info"] if page else []
         if not said:
             return

@@ -34,6 +34,8 @@ from torture.clients.pages import (
 )
 from torture.clients.sending import Gate, Reply, Sending
 from torture.history import Attempt, History, Operation
+from torture.judging.invariants import NO_ERRORS, OTHERS
+from torture.judging.violations import Violation
 
 MOST_BOOKINGS = 5
 MOST_STASHED = 20
@@ -69,7 +71,7 @@ class Guest:
     gate: Gate
     dice: random.Random
     secrets: Callable[[], list[str]]
-    faults_of_reading: list[str] = field(default_factory=list)
+    found: list[Violation] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     seen_lists: list[tuple[float, list[str]]] = field(default_factory=list)
 
@@ -264,7 +266,7 @@ class Guest:
             path = f"/bookings/{self.dice.choice(self.others)}"
             status, _ = self._browser.open(path)
             if status not in (0, 404, 503):
-                self.faults_of_reading.append(f"{self.name} saw another's: {path}: {status}")
+                self.found.append(Violation(OTHERS, f"{self.name} saw another's: {path}: {status}"))
             return
         page = self._open("/bookings")
         if page is not None and self.caller:
@@ -277,7 +279,7 @@ class Guest:
         """The page at a path, if it can be had. Errors are faults of the site."""
         status, page = self._browser.open(path)
         if status >= 500 and status != 503:
-            self.faults_of_reading.append(f"{self.name}: GET {path} answered {status}")
+            self.found.append(Violation(NO_ERRORS, f"{self.name}: GET {path} answered {status}"))
         return page if status == 200 else None
 
     def _perform(
@@ -352,7 +354,7 @@ class Guest:
         """Reads the page to which an answer leads. If that cannot be had, nothing is known."""
         status, page = tab.open(path)
         if status >= 500 and status != 503:
-            self.faults_of_reading.append(f"{self.name}: GET {path} answered {status}")
+            self.found.append(Violation(NO_ERRORS, f"{self.name}: GET {path} answered {status}"))
         if page is None or status not in (200, 400):
             return
         attempt.ended_s = ended_s

@@ -19,6 +19,8 @@ from typing import Any
 from torture import world
 from torture.clients.sending import PATIENCE_S, Connection, Gate, Reply, Sending, note
 from torture.history import Attempt, History, Operation
+from torture.judging.invariants import NO_ERRORS, OTHERS, PRESENT
+from torture.judging.violations import Violation
 
 # Requests without an idempotency key change nothing, and are not operations of the history.
 LOOKS = ("availability", "resources/available", "bookings")
@@ -56,7 +58,7 @@ class Partner:
     dice: random.Random
     # Partners whose keys begin alike use the same keys.
     keys_begin: str = "key"
-    faults_of_reading: list[str] = field(default_factory=list)
+    found: list[Violation] = field(default_factory=list)
     bookings: list[Held] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     seen_lists: list[tuple[float, list[str]]] = field(default_factory=list)
@@ -170,15 +172,19 @@ class Partner:
             path = "bookings?limit=50"
         reply = self._ask("GET", path)
         if reply is not None:
-            self._judge_reading(path, reply, is_foreign=what == "another" and bool(self.others))
+            self._judge_reading(path, reply)
+            if what == "another" and "bookings/" in path and reply.status not in (404, 429, 503):
+                self.found.append(Violation(OTHERS, f"{self.name} saw {path}: {reply.status}"))
+            if what == "one" and "bookings/" in path and reply.status not in (200, 429, 503):
+                self.found.append(Violation(PRESENT, f"{self.name} lost {path}: {reply.status}"))
 
-    def _judge_reading(self, path: str, reply: Reply, *, is_foreign: bool) -> None:
+    def _judge_reading(self, path: str, reply: Reply) -> None:
         said = reply.json()
         code = said.get("code") if isinstance(said, dict) else None
         if reply.status >= 500 and (reply.status, code) != (503, "TRY_AGAIN"):
-            self.faults_of_reading.append(f"{self.name}: GET {path} answered {reply.status} {code}")
-        if is_foreign and reply.status not in (404, 503):
-            self.faults_of_reading.append(f"{self.name} saw another's: {path}: {reply.status}")
+            self.found.append(
+                Violation(NO_ERRORS, f"{self.name}: GET {path} answered {reply.status} {code}")
+            )
         if path.startswith("bookings?") and reply.status == 200:
             self.seen_lists.append((time.time(), [each["id"] for each in said["bookings"]]))
 

@@ -16,14 +16,15 @@ LATEST_S = 11.5
 def judge_answers(
     operations: Iterable[Operation],
     *,
-    redis_lost: bool,
+    may_have_forgotten: Callable[[float, float], bool],
     may_be_silent: Callable[[Attempt], bool],
 ) -> list[Violation]:
     """Guarded by the answer in the booking, by the claim's memory, and by the order in which a
     success hides no success.
 
     `may_be_silent` tells of an attempt whether a process of the site was stopped or died during it.
-    With `redis_lost`, Redis may have forgotten a refusal, so that the key decides again.
+    `may_have_forgotten` tells of two times whether Redis may have lost a refusal between them, so
+    that the key decides again.
     """
     found = []
     for operation in operations:
@@ -33,7 +34,7 @@ def judge_answers(
             # A client that lost patience earlier, or whose server died, waited for less.
             if attempt.ended_s - attempt.began_s > LATEST_S and not may_be_silent(attempt):
                 found.append(Violation(ON_TIME, tell([operation])))
-        if _changes_its_mind(operation, redis_lost=redis_lost):
+        if _changes_its_mind(operation, may_have_forgotten):
             found.append(Violation(SAME_ANSWER, tell([operation])))
     return found
 
@@ -49,7 +50,9 @@ def judge_hotels(operations: Iterable[Operation], hotels: Mapping[str, str]) -> 
     return found
 
 
-def _changes_its_mind(operation: Operation, *, redis_lost: bool) -> bool:
+def _changes_its_mind(
+    operation: Operation, may_have_forgotten: Callable[[float, float], bool]
+) -> bool:
     """Whether an attempt was told something else although one before it had a definite answer."""
     attempts = sorted(
         (each for each in operation.attempts if each.status), key=lambda each: each.ended_s
@@ -64,8 +67,12 @@ def _changes_its_mind(operation: Operation, *, redis_lost: bool) -> bool:
             if not earlier.digest:
                 # Of a page, which shows the booking as it is by then.
                 continue
-            is_kept = earlier.code in KEPT_REFUSALS and not redis_lost
-            is_other = (later.status, later.digest) != (earlier.status, earlier.digest)
-            if is_other and (earlier.is_success or is_kept):
+            if (later.status, later.digest) == (earlier.status, earlier.digest):
+                continue
+            if earlier.is_success:
+                return True
+            if earlier.code in KEPT_REFUSALS and not may_have_forgotten(
+                earlier.began_s, later.ended_s
+            ):
                 return True
     return False

@@ -58,7 +58,11 @@ class Walker:
         for room, night in self.dice.sample(free, min(TRIED, len(free))):
             began_s = time.monotonic()
             day_after = str(date.fromisoformat(night) + timedelta(days=1))
-            wish = {"resourceId": room, "checkIn": night, "checkOut": day_after, "guests": 1}
+            wish = {"checkIn": night, "checkOut": day_after, "guests": 1}
+            # A category is not sold out while one of its rooms is free.
+            wish |= self.dice.choice(
+                ({"resourceId": room}, {"categoryId": world.category_of(room)})
+            )
             made = self._insist("book", "", wish)
             longest_s = max(longest_s, time.monotonic() - began_s)
             if made.answer:

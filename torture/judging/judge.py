@@ -17,7 +17,7 @@ from torture.history import Attempt, History
 from torture.judging.answers import judge_answers, judge_hotels
 from torture.judging.free_slots import Walker
 from torture.judging.freshness import Auditor
-from torture.judging.invariants import NO_ERRORS, OTHERS
+from torture.judging.invariants import OTHERS
 from torture.judging.ledger import CLOCKS_S, judge_ledger, judge_refused_holds
 from torture.judging.leftovers import judge_redis
 from torture.judging.news import judge_news, read_hooks
@@ -79,14 +79,16 @@ class Judge:
         )
         found += judge_refused_holds(operations, bookings, apart_s=self._apart_s())
         found += judge_answers(
-            operations, redis_lost=self._has_forgotten(), may_be_silent=self._may_be_silent
+            operations,
+            may_have_forgotten=self._may_have_forgotten,
+            may_be_silent=self._may_be_silent,
         )
         found += judge_hotels(operations, self._hotels)
         found += self._judge_lists(clients, bookings)
         found += self._auditor.take_violations()
         for each in clients:
-            found += [Violation(NO_ERRORS, fault) for fault in each.faults_of_reading]
-            each.faults_of_reading.clear()
+            found += each.found
+            each.found.clear()
         # Locks may be on servers of their own, and a replica may be the master by now.
         for server in self._stack.redis_servers:
             with redis.Redis(port=server.port) as connection:
@@ -159,20 +161,28 @@ class Judge:
         were_apart = any(each.name == "mongodb.clocks_apart" for each in self._happened)
         return CLOCKS_S + (MOST_APART_S if were_apart else 0.0)
 
-    def _has_forgotten(self) -> bool:
-        """Whether Redis may have lost answers in this run."""
-        # One that failed may have broken something before.
-        had = [e for e in self._happened if not e.problem or e.problem.startswith("failed")]
-        return any(each.name.startswith("redis.") for each in had)
+    def _may_have_forgotten(self, from_s: float, to_s: float) -> bool:
+        """Whether Redis may have lost an answer, or not been told of it, within this time."""
+        return any(
+            each.name.startswith("redis.")
+            # One that failed may have broken something before.
+            and (not each.problem or each.problem.startswith("failed"))
+            and self._touched(each, from_s, to_s)
+            for each in self._happened
+        )
 
     def _may_be_silent(self, attempt: Attempt) -> bool:
         """Whether a fault of the site's own processes touched the time of this attempt."""
         return any(
             each.name.partition(".")[0] in ENDING_GROUPS
-            and each.began_s < attempt.ended_s
-            and attempt.began_s < (each.ended_s or float("inf")) + AFTERMATH_S
+            and self._touched(each, attempt.began_s, attempt.ended_s)
             for each in self._happened
         )
+
+    @staticmethod
+    def _touched(fault: Happened, from_s: float, to_s: float) -> bool:
+        """Whether a fault, or what came after it, lay within this time."""
+        return fault.began_s < to_s and from_s < (fault.ended_s or float("inf")) + AFTERMATH_S
 
     def _judge_lists(
         self, clients: list[Any], bookings: dict[str, dict[str, Any]]
