@@ -8,7 +8,7 @@
     TIME      1 to let the time of all holds run out at any moment
     SWITCHES  the most changes of the process in an order of a triple (3)
     OFF       guards to take out, such as `slots` (tests/orders/guards.py)
-    OUT       the file for the figures (var/orders.json)
+    OUT       the file for the figures, written again after each world (var/orders.json)
 
 It prints each world while it plays, then a table, and ends with 1 if a promise was broken.
 """

@@ -111,7 +111,7 @@ def tell(place: Place, path: Sequence[str], verdict: Sequence[str]) -> list[str]
 
 
 def main(environment: Mapping[str, str]) -> int:
-    from tests.orders.process import stops, waits, watch_servers
+    from tests.orders.process import watch_servers
     from tests.orders.worlds import name_of
 
     CONNECTION_OPTIONS.update(socket_timeout=30.0, socket_connect_timeout=30.0)
@@ -132,21 +132,29 @@ def main(environment: Mapping[str, str]) -> int:
     unmerged = chosen(environment.get("UNMERGED", "usual"), lambda: USUALLY_UNMERGED)
     switches = int(environment.get("SWITCHES", "3"))
     off = tuple(filter(None, environment.get("OFF", "").split(",")))
-    played: list[Played] = []
+    out = Path(environment.get("OUT") or ROOT / "var" / "orders.json")
+    out.parent.mkdir(exist_ok=True)
     began_s = time.monotonic()
+    played: list[Played] = []
+
+    def keep(each: Played) -> None:
+        """Tells what came of a world, and has the file say all that is known by now."""
+        tell_of(each)
+        played.append(each)
+        report = report_of(played, off, time.monotonic() - began_s)
+        out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
     with switched_off(off):
         for world in names:
             beginning = worlds.Beginning(world)
             for operations in pairs:
-                played.append(
-                    told(
-                        play(
-                            "pairs",
-                            beginning,
-                            operations,
-                            crashes=environment.get("CRASHES") != "0",
-                            time_passes=environment.get("TIME") == "1",
-                        )
+                keep(
+                    play(
+                        "pairs",
+                        beginning,
+                        operations,
+                        crashes=environment.get("CRASHES") != "0",
+                        time_passes=environment.get("TIME") == "1",
                     )
                 )
             for operations in unmerged:
@@ -155,12 +163,22 @@ def main(environment: Mapping[str, str]) -> int:
                 for what in ("ends", "orders", "steps"):
                     if getattr(merged, what) != getattr(alone, what):
                         alone.wrong.append(f"merging equal places changes the {what}")
-                played.append(told(alone))
+                keep(alone)
             for operations in triples:
-                played.append(told(play("triples", beginning, operations, switches=switches)))
-    took_s = time.monotonic() - began_s
-    say(table(played, took_s))
-    report = {
+                keep(play("triples", beginning, operations, switches=switches))
+    say(table(played, time.monotonic() - began_s))
+    broken = sorted((each for each in played if each.wrong), key=lambda each: len(each.story))
+    if broken:
+        say(f"\nThe shortest story of a broken promise, in {broken[0].name}:")
+        say("\n".join([*broken[0].story, *broken[0].wrong]))
+    return 1 if broken else 0
+
+
+def report_of(played: Sequence[Played], off: Sequence[str], took_s: float) -> dict[str, Any]:
+    """What the file says."""
+    from tests.orders.process import stops, waits
+
+    return {
         "took_s": round(took_s, 1),
         "off": off,
         "kinds": totals(played),
@@ -176,23 +194,14 @@ def main(environment: Mapping[str, str]) -> int:
             for each in played
         ],
     }
-    out = Path(environment.get("OUT") or ROOT / "var" / "orders.json")
-    out.parent.mkdir(exist_ok=True)
-    out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    broken = sorted((each for each in played if each.wrong), key=lambda each: len(each.story))
-    if broken:
-        say(f"\nThe shortest story of a broken promise, in {broken[0].name}:")
-        say("\n".join([*broken[0].story, *broken[0].wrong]))
-    return 1 if broken else 0
 
 
-def told(each: Played) -> Played:
+def tell_of(each: Played) -> None:
     verdict = f"WRONG: {each.wrong[0]}" if each.wrong else "ok"
     say(
         f"{each.kind:8} {each.name:42} {each.orders:9} orders {each.places:5} places"
         f" {each.runs:5} runs {each.took_s:6.2f} s  {verdict[:150]}"
     )
-    return each
 
 
 def all_pairs() -> list[tuple[str, ...]]:
