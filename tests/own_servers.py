@@ -11,6 +11,7 @@ from pathlib import Path
 
 from local.servers import free_port, start_mongod, start_redis
 from tests.servers import quickest_place
+from tests.sweeper import sweep_when_killed
 
 
 @contextmanager
@@ -19,8 +20,9 @@ def own_servers(name: str, *, log_level: str) -> Iterator[None]:
 
     `name` is that of the database. The settings must not have been loaded before.
     """
-    with tempfile.TemporaryDirectory(prefix=f"bookingsite-{name}-", dir=quickest_place()) as own:
-        folder = Path(own)
+    folder = Path(tempfile.mkdtemp(prefix=f"bookingsite-{name}-", dir=quickest_place()))
+    remove_folder = sweep_when_killed(folder)
+    try:
         mongod = start_mongod(
             free_port(), folder / "mongod", folder / "mongod.log", death_signal=signal.SIGKILL
         )
@@ -48,3 +50,5 @@ def own_servers(name: str, *, log_level: str) -> Iterator[None]:
                 redis.kill()
         finally:
             mongod.kill()
+    finally:
+        remove_folder()

@@ -15,8 +15,6 @@ import os
 import secrets
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
@@ -34,6 +32,7 @@ from local.servers import (
     start_mongod,
     start_redis,
 )
+from tests.sweeper import sweep_when_killed
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -97,15 +96,13 @@ def _database_of(worker: str | None) -> dict[str, str]:
 
 def _start_servers(config: pytest.Config) -> None:
     folder = Path(tempfile.mkdtemp(prefix="bookingsite-tests-", dir=quickest_place()))
-    sweeper = _sweep_when_killed(folder)
+    remove_folder = sweep_when_killed(folder)
     servers: list[Server] = []
 
     def take_away() -> None:
         while servers:
             servers.pop().kill()
-        shutil.rmtree(folder, ignore_errors=True)
-        sweeper.kill()
-        sweeper.wait()
+        remove_folder()
 
     # pytest runs its cleanup even after Ctrl-C; atexit is for a plugin that ends the process before
     # pytest gets that far.
@@ -126,21 +123,6 @@ def quickest_place() -> Path | None:
     except OSError:
         return None
     return IN_MEMORY if has_room and os.access(IN_MEMORY, os.W_OK) else None
-
-
-def _sweep_when_killed(folder: Path) -> subprocess.Popen[bytes]:
-    """Leave a process behind that removes `folder` once this one has ended, in whatever way.
-
-    The servers do not need it (the kernel ends them with their parent), but their files do.
-    """
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.sweeper", str(os.getpid()), str(folder)],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
 
 
 def start_redis_in_memory(

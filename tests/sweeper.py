@@ -2,9 +2,36 @@
 
 import os
 import shutil
+import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def sweep_when_killed(folder: Path) -> Callable[[], None]:
+    """Has `folder` removed once this process has ended, in whatever way.
+
+    Servers do not need it (the kernel ends them with their parent), but their files do. Returns
+    what removes the folder at once.
+    """
+    sweeper = subprocess.Popen(
+        [sys.executable, "-m", "tests.sweeper", str(os.getpid()), str(folder)],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+    def remove() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        sweeper.kill()
+        sweeper.wait()
+
+    return remove
 
 
 def sweep(pid: int, folder: Path) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -18,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from tests.sweeper import sweep_when_killed
 from torture import world
 from torture.clients.desk import Desk
 from torture.clients.guest import Guest
@@ -29,7 +28,7 @@ from torture.judging import invariants
 from torture.judging.judge import Judge
 from torture.judging.violations import Violation, smallest
 from torture.nemesis import Happened, Nemesis, make_schedule
-from torture.options import REPORTS, ROOT, Options
+from torture.options import REPORTS, Options
 from torture.report import PastRound, Report, write_report
 from torture.report.figures import definite_s
 from torture.stack import NotStarted, Stack
@@ -297,7 +296,7 @@ def run(options: Options) -> int:
     """Runs, writes the report, and returns the exit status: 1 if something was violated."""
     options.folder.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix="bookingsite-torture-", dir=_quickest_place()))
-    sweeper = _sweep_when_killed(work)
+    remove_work = sweep_when_killed(work)
     try:
         whole = Run(options, work)
         report = whole.go()
@@ -311,9 +310,7 @@ def run(options: Options) -> int:
         whole.history.write(options.folder / "operations.jsonl")
     finally:
         keep_logs(work / "logs", options.folder)
-        shutil.rmtree(work, ignore_errors=True)
-        sweeper.kill()
-        sweeper.wait()
+        remove_work()
     say(whole.tell_kinds())
     say(f"Report: {options.folder / 'report.md'}")
     return 1 if report.violations else 0
@@ -329,18 +326,6 @@ def keep_logs(logs: Path, folder: Path) -> None:
     if REPORTS in folder.resolve().parents:
         shutil.rmtree(folder / "logs", ignore_errors=True)
     shutil.copytree(logs, folder / "logs", dirs_exist_ok=True)
-
-
-def _sweep_when_killed(folder: Path) -> subprocess.Popen[bytes]:
-    """Leaves a process behind that removes the folder if this one is killed."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.sweeper", str(os.getpid()), str(folder)],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
 
 
 def _quickest_place() -> Path | None:
