@@ -150,8 +150,8 @@ class Run:
     def _finish(self, client: Any) -> None:
         until_s = time.monotonic() + SETTLE_S
         try:
-            while client.open and time.monotonic() < until_s:
-                client.insist(client.open[0])
+            while client.sending.open and time.monotonic() < until_s:
+                client.sending.insist(client.sending.open[0])
         except Exception:
             self._miss(client)
 
@@ -172,7 +172,7 @@ class Run:
     def _live(self, client: Partner | Guest | Desk) -> None:
         """Lets a client work. One that fails must not be missed: nothing would be asked for."""
         try:
-            client.live()
+            client.sending.live(self.gate, client.act)
         except Exception:
             self._miss(client)
 
@@ -189,7 +189,6 @@ class Run:
             hotel=world.BOUND.get(partner),
             ports=self._web_ports,
             history=self.history,
-            gate=self.gate,
             dice=dice,
             keys_begin=f"key-{number // world.PARTNERS}",
         )
@@ -204,7 +203,6 @@ class Run:
             caller=f"user:{prepared.user_ids[account]}" if account else "",
             ports=self._web_ports,
             history=self.history,
-            gate=self.gate,
             dice=dice,
             secrets=lambda: self.stack.secret_keys,
         )
@@ -216,7 +214,6 @@ class Run:
             caller=f"user:{self.stack.prepared.user_ids['desk']}",
             ports=self._web_ports,
             history=self.history,
-            gate=self.gate,
             dice=dice,
             secrets=lambda: self.stack.secret_keys,
         )
@@ -244,7 +241,7 @@ class Run:
         self._said_at_s = now_s
         ends_s = (each.ended_s for each in self.history.all() if each.outcome == "ok")
         successes = sum(since_s <= each < now_s for each in ends_s)
-        open_now = sum(len(each.open) for each in self.clients)
+        open_now = sum(len(each.sending.open) for each in self.clients)
         broken = ", ".join(each.name for each in self.nemesis.happened if not each.ended_s)
         return (
             f"{successes / (now_s - since_s):.1f} successes/s, {open_now} open, "

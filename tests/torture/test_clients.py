@@ -28,7 +28,7 @@ from tests.conftest import night
 from torture.clients.desk import PASSING_SENTENCES, RECORD, Desk, _refusal_on
 from torture.clients.guest import Guest, codes_by_sentence, key_of_correction, note_keys
 from torture.clients.pages import Form, Jar, Page, follow
-from torture.clients.sending import Gate, Reply
+from torture.clients.sending import Reply
 from torture.history import Attempt, History, Operation
 from torture.judging.answers import judge_answers
 from torture.judging.ledger import digests_of, judge_ledger, judge_refused_holds
@@ -495,7 +495,6 @@ def test_notices_a_page_that_fails_after_a_form_was_taken(kind: str, failing_por
         "caller": "user:1",
         "ports": (failing_port,),
         "history": History(),
-        "gate": Gate(),
         "dice": random.Random(1),
         "secrets": list,
     }
@@ -520,7 +519,6 @@ def test_logs_guests_in_again_whom_the_site_no_longer_knows(client: Client) -> N
             caller="user:1",
             ports=(port,),
             history=History(),
-            gate=Gate(),
             dice=random.Random(1),
             secrets=list,
         )

@@ -21,7 +21,7 @@ from idempotency import keys
 from torture import world
 from torture.clients.guest import MESSAGES, Sent, note_keys
 from torture.clients.pages import SESSION, Browser, Form, Page, code_of_outage, follow, page_of
-from torture.clients.sending import PATIENCE_S, Gate, Reply, Sending
+from torture.clients.sending import PATIENCE_S, Reply, Sending
 from torture.history import Attempt, History, Operation
 from torture.judging.invariants import NO_ERRORS
 from torture.judging.violations import Violation
@@ -77,7 +77,6 @@ class Desk:
     caller: str
     ports: tuple[int, ...]
     history: History
-    gate: Gate
     dice: random.Random
     secrets: Callable[[], list[str]]
     found: list[Violation] = field(default_factory=list)
@@ -89,7 +88,7 @@ class Desk:
         jar = self._browser.jar
         jar.log_in = lambda: jar.cookies.update({SESSION: self.log_in()})
         jar.log_in()
-        self._sending = Sending(
+        self.sending = Sending(
             self._browser,
             dice=self.dice,
             another=self._browser.another_tab,
@@ -104,29 +103,10 @@ class Desk:
         self._walk_ins: list[str] = []
         self._held: list[HeldTwice] = []
 
-    @property
-    def open(self) -> list[Operation]:
-        """What was begun, and has no final answer yet."""
-        return self._sending.open
-
-    def insist(self, operation: Operation) -> bool:
-        return self._sending.insist(operation)
-
-    def live(self) -> None:
-        """Works until the end of the run."""
-        while self.gate.enter():
-            try:
-                self.act()
-            finally:
-                self.gate.leave()
-        self._browser.close()
-
     # --- What they do ---------------------------------------------------------------------------
 
     def act(self) -> None:
-        """One step."""
-        if self._sending.go_on():
-            return
+        """Begins something new."""
         if self._steps % LIST_LASTS == 0:
             self._read_lists()
         self._steps += 1
@@ -161,7 +141,7 @@ class Desk:
         """One of the newest bookings with this status, whose page offers the action. Many have
         been cancelled since the list was read."""
         listed = [each for status in statuses for each in self._listed[status][:MOST_PICKED]]
-        free = [each for each in listed if not self._sending.is_in_doubt(each)]
+        free = [each for each in listed if not self.sending.is_in_doubt(each)]
         for booking in self.dice.sample(free, min(len(free), MOST_LOOKED_AT)):
             page = self._open(f"{STAYS}{booking}/change/")
             path = f"{STAYS}{booking}/{action}/"
@@ -230,7 +210,7 @@ class Desk:
         for thread in threads:
             thread.join()
         for operation in both:
-            self._sending.insist(operation)
+            self.sending.insist(operation)
 
     def _send_in_a_moment(self, operation: Operation, part: float) -> None:
         """Sends from a tab of its own. A correction is quicker than a hold, so it waits a little
@@ -245,7 +225,7 @@ class Desk:
         booking = self._pick("edit", "pending", "confirmed")
         opened = self._open_edit(booking) if booking else None
         if booking and opened:
-            self._sending.perform(self._begin_edit(booking, opened))
+            self.sending.perform(self._begin_edit(booking, opened))
 
     def _open_edit(self, booking: str) -> Form | None:
         page = self._open(f"{STAYS}{booking}/edit/")
@@ -309,7 +289,7 @@ class Desk:
 
     def _unblock(self) -> None:
         block = self.dice.choice(self._blocks)
-        if not self._sending.is_in_doubt(block):
+        if not self.sending.is_in_doubt(block):
             self._cancel_record("unblock", BLOCKS, block)
 
     def _cancel(self) -> None:
@@ -354,7 +334,7 @@ class Desk:
     def _mark(self) -> None:
         """Sets a mark on a walk-in, or takes one back; cancels it where that is possible."""
         booking = self.dice.choice(self._walk_ins)
-        if self._sending.is_in_doubt(booking):
+        if self.sending.is_in_doubt(booking):
             return
         page = self._open(f"{STAYS}{booking}/change/")
         path = f"/admin/desk/mark/{booking}/"
@@ -397,7 +377,7 @@ class Desk:
 
     def _perform(self, kind: str, target: str, path: str, *given: Any, **more: Any) -> Operation:
         operation = self._begin(kind, target, path, *given, **more)
-        self._sending.perform(operation)
+        self.sending.perform(operation)
         return operation
 
     def _begin(

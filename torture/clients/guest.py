@@ -32,7 +32,7 @@ from torture.clients.pages import (
     json_of,
     page_of,
 )
-from torture.clients.sending import Gate, Reply, Sending
+from torture.clients.sending import Reply, Sending
 from torture.history import Attempt, History, Operation
 from torture.judging.invariants import NO_ERRORS, OTHERS
 from torture.judging.violations import Violation
@@ -68,7 +68,6 @@ class Guest:
     caller: str
     ports: tuple[int, ...]
     history: History
-    gate: Gate
     dice: random.Random
     secrets: Callable[[], list[str]]
     found: list[Violation] = field(default_factory=list)
@@ -81,7 +80,7 @@ class Guest:
         if log_in is not None:
             jar.come_back = lambda: jar.cookies.update({SESSION: log_in()})
             jar.come_back()
-        self._sending = Sending(
+        self.sending = Sending(
             self._browser,
             dice=self.dice,
             another=self._browser.another_tab,
@@ -96,33 +95,14 @@ class Guest:
         # The wishes of which a request was lost, and may act at any time.
         self._lost: set[tuple[str, ...]] = set()
 
-    @property
-    def open(self) -> list[Operation]:
-        """What was begun, and has no final answer yet."""
-        return self._sending.open
-
-    def insist(self, operation: Operation) -> bool:
-        return self._sending.insist(operation)
-
-    def live(self) -> None:
-        """Works until the end of the run."""
-        while self.gate.enter():
-            try:
-                self.act()
-            finally:
-                self.gate.leave()
-        self._browser.close()
-
     # --- What they do ---------------------------------------------------------------------------
 
     def act(self) -> None:
-        """One step."""
-        if self._sending.go_on():
-            return
+        """Begins something new."""
         if self.dice.random() < 0.1:
             self._look()
             return
-        free = [each for each in self._bookings if not self._sending.is_in_doubt(each)]
+        free = [each for each in self._bookings if not self.sending.is_in_doubt(each)]
         if free and (len(self._bookings) >= MOST_BOOKINGS or self.dice.random() < 0.65):
             self._go_on_with(self.dice.choice(free))
         elif self._stashed and self.dice.random() < 0.3:
@@ -303,7 +283,7 @@ class Guest:
         self._sent[operation.number] = Sent(path, fields, self.dice.random() < 0.6)
         # What an earlier form was told is no answer to this one.
         self._browser.jar.drop(MESSAGES)
-        self._sending.perform(operation)
+        self.sending.perform(operation)
 
     def _attempt(self, operation: Operation, tab: Browser, patience_s: float) -> Attempt:
         sent = self._sent[operation.number]

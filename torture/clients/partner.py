@@ -17,7 +17,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from torture import world
-from torture.clients.sending import PATIENCE_S, Connection, Gate, Reply, Sending, note
+from torture.clients.sending import PATIENCE_S, Connection, Reply, Sending, note
 from torture.history import Attempt, History, Operation
 from torture.judging.invariants import NO_ERRORS, OTHERS, PRESENT
 from torture.judging.violations import Violation
@@ -54,7 +54,6 @@ class Partner:
     hotel: str | None
     ports: tuple[int, ...]
     history: History
-    gate: Gate
     dice: random.Random
     # Partners whose keys begin alike use the same keys.
     keys_begin: str = "key"
@@ -66,7 +65,7 @@ class Partner:
     def __post_init__(self) -> None:
         self._connection = Connection(self.ports, self.dice)
         self._numbers = itertools.count()
-        self._sending = Sending(
+        self.sending = Sending(
             self._connection,
             dice=self.dice,
             another=lambda: Connection(self.ports, random.Random(self.dice.random())),
@@ -74,25 +73,14 @@ class Partner:
             learn=self._learn,
         )
 
-    def live(self) -> None:
-        """Works until the end of the run."""
-        while self.gate.enter():
-            try:
-                self.act()
-            finally:
-                self.gate.leave()
-        self._connection.close()
-
     # --- What it does ---------------------------------------------------------------------------
 
     def act(self) -> None:
-        """One step."""
-        if self._sending.go_on():
-            return
+        """Begins something new."""
         if self.dice.random() < 0.15:
             self.look()
             return
-        free = [each for each in self.bookings if not self._sending.is_in_doubt(each.id)]
+        free = [each for each in self.bookings if not self.sending.is_in_doubt(each.id)]
         if free and (len(self.bookings) >= MOST_BOOKINGS or self.dice.random() < 0.55):
             self.change_one(self.dice.choice(free))
         else:
@@ -208,15 +196,7 @@ class Partner:
             target=target,
             wish=wish,
         )
-        self._sending.perform(operation)
-
-    @property
-    def open(self) -> list[Operation]:
-        """What was begun, and has no final answer yet."""
-        return self._sending.open
-
-    def insist(self, operation: Operation) -> bool:
-        return self._sending.insist(operation)
+        self.sending.perform(operation)
 
     def _attempt(self, operation: Operation, connection: Connection, patience_s: float) -> Attempt:
         attempt = Attempt(began_s=time.time())

@@ -160,6 +160,16 @@ class Sending(Generic[W]):
         self._learn = learn
         self._forget = forget
 
+    def live(self, gate: Gate, act: Callable[[], None]) -> None:
+        """Goes on with what was begun, or lets the client `act`, until the end of the run."""
+        while gate.enter():
+            try:
+                if not self.go_on():
+                    act()
+            finally:
+                gate.leave()
+        self.way.close()
+
     def go_on(self) -> bool:
         """At times, does something about what was begun; returns whether it did."""
         if self.open and (len(self.open) >= MOST_OPEN or self._dice.random() < 0.15):
