@@ -23,7 +23,11 @@ def main() -> int:
     with own_servers("orders", log_level="CRITICAL"):
         from tests.orders import run
 
-        return run.main(os.environ)
+        try:
+            return run.main(os.environ)
+        except KeyboardInterrupt:
+            run.say("Stopped; the file has what was played until now.")
+            return 130
 
 
 if __name__ == "__main__":

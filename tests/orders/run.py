@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,6 +22,46 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 def say(line: str) -> None:
     print(line, flush=True)  # noqa: T201
+
+
+class NotKnown(Exception):
+    """A variable cannot be used; the message says what to write instead."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the environment asks for."""
+
+    worlds: tuple[str, ...]
+    pairs: list[tuple[str, ...]]
+    unmerged: list[tuple[str, ...]]
+    triples: list[tuple[str, ...]]
+    switches: int
+    off: tuple[str, ...]
+    crashes: bool
+    time_passes: bool
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Asked:
+        """Raises NotKnown."""
+        from tests.orders.guards import GUARDS
+        from tests.orders.worlds import WORLDS
+
+        def text(name: str, otherwise: str) -> str:
+            return environment.get(name) or otherwise
+
+        if not text("SWITCHES", "3").isdecimal():
+            raise NotKnown(f"Set SWITCHES to a number such as 3, not {environment['SWITCHES']!r}.")
+        return cls(
+            worlds=among("WORLDS", text("WORLDS", ",".join(WORLDS)), WORLDS),
+            pairs=chosen("PAIRS", text("PAIRS", "all"), all_pairs, 2),
+            unmerged=chosen("UNMERGED", text("UNMERGED", "usual"), lambda: USUALLY_UNMERGED, 2),
+            triples=chosen("TRIPLES", text("TRIPLES", "all"), all_triples, 3),
+            switches=int(text("SWITCHES", "3")),
+            off=among("OFF", text("OFF", ""), GUARDS),
+            crashes=environment.get("CRASHES") != "0",
+            time_passes=environment.get("TIME") == "1",
+        )
 
 
 @dataclass
@@ -126,12 +167,11 @@ def main(environment: Mapping[str, str]) -> int:
     call_command("migrate", verbosity=0)
     worlds.make_hotel()
     say(f"servers are ready after {time.monotonic() - began_s:.1f} s")
-    names = environment.get("WORLDS", "").split(",") if environment.get("WORLDS") else worlds.WORLDS
-    pairs = chosen(environment.get("PAIRS", "all"), all_pairs)
-    triples = chosen(environment.get("TRIPLES", "all"), all_triples)
-    unmerged = chosen(environment.get("UNMERGED", "usual"), lambda: USUALLY_UNMERGED)
-    switches = int(environment.get("SWITCHES", "3"))
-    off = tuple(filter(None, environment.get("OFF", "").split(",")))
+    try:
+        asked = Asked.read(environment)
+    except NotKnown as error:
+        say(str(error))
+        return 2
     out = Path(environment.get("OUT") or ROOT / "var" / "orders.json")
     out.parent.mkdir(exist_ok=True)
     began_s = time.monotonic()
@@ -141,31 +181,31 @@ def main(environment: Mapping[str, str]) -> int:
         """Tells what came of a world, and has the file say all that is known by now."""
         tell_of(each)
         played.append(each)
-        report = report_of(played, off, time.monotonic() - began_s)
+        report = report_of(played, asked.off, time.monotonic() - began_s)
         out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
-    with switched_off(off):
-        for world in names:
+    with switched_off(asked.off):
+        for world in asked.worlds:
             beginning = worlds.Beginning(world)
-            for operations in pairs:
+            for operations in asked.pairs:
                 keep(
                     play(
                         "pairs",
                         beginning,
                         operations,
-                        crashes=environment.get("CRASHES") != "0",
-                        time_passes=environment.get("TIME") == "1",
+                        crashes=asked.crashes,
+                        time_passes=asked.time_passes,
                     )
                 )
-            for operations in unmerged:
+            for operations in asked.unmerged:
                 merged = play("merged", beginning, operations)
                 alone = play("unmerged", beginning, operations, merge=False)
                 for what in ("ends", "orders", "steps"):
                     if getattr(merged, what) != getattr(alone, what):
                         alone.wrong.append(f"merging equal places changes the {what}")
                 keep(alone)
-            for operations in triples:
-                keep(play("triples", beginning, operations, switches=switches))
+            for operations in asked.triples:
+                keep(play("triples", beginning, operations, switches=asked.switches))
     say(table(played, time.monotonic() - began_s))
     broken = sorted((each for each in played if each.wrong), key=lambda each: len(each.story))
     if broken:
@@ -223,14 +263,35 @@ USUALLY_UNMERGED: list[tuple[str, ...]] = [
 ]
 
 
-def chosen(text: str, every: Callable[[], list[tuple[str, ...]]]) -> list[tuple[str, ...]]:
+def chosen(
+    name: str, text: str, every: Callable[[], list[tuple[str, ...]]], size: int
+) -> list[tuple[str, ...]]:
+    """What a variable chooses. Raises NotKnown."""
+    from tests.orders.worlds import OPERATIONS
+
     if text == "none":
         return []
     if text in ("all", "usual"):
         return every()
-    if text.startswith("1/"):
+    if re.fullmatch("1/[1-9][0-9]*", text):
         return every()[:: int(text.removeprefix("1/"))]
-    return [tuple(each.split("+")) for each in text.split(",")]
+    wanted = [tuple(each.split("+")) for each in text.split(",")]
+    for each in wanted:
+        if len(each) != size or {*each} - {*OPERATIONS, "twice"}:
+            example = "+".join(OPERATIONS[:size])
+            raise NotKnown(
+                f"Set {name} to all, none, 1/20 or such as {example}, not {text!r}; "
+                f"the operations are {', '.join(OPERATIONS)}."
+            )
+    return wanted
+
+
+def among(name: str, text: str, known: Iterable[str]) -> tuple[str, ...]:
+    """The names in a list with commas. Raises NotKnown."""
+    names = tuple(filter(None, text.split(",")))
+    if {*names} - {*known}:
+        raise NotKnown(f"Set {name} to some of {', '.join(known)}, not {text!r}.")
+    return names
 
 
 def totals(played: Iterable[Played]) -> dict[str, dict[str, float]]:

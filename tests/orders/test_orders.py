@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.orders.worlds import OPERATIONS
+from tests.orders.run import Asked, NotKnown
+from tests.orders.worlds import OPERATIONS, WORLDS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -36,6 +37,31 @@ def play(folder: Path, **environment: str) -> tuple[int, dict[str, Any], str]:
     )
     assert out.exists(), ended.stderr
     return ended.returncode, json.loads(out.read_text(encoding="utf-8")), ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("PAIRS", "x", "all, none, 1/20 or such as create\\+again, not 'x'"),
+        ("PAIRS", "create+sweep+block", "not 'create"),
+        ("TRIPLES", "1/0", "such as create\\+again\\+confirm, not '1/0'"),
+        ("UNMERGED", "create", "not 'create'"),
+        ("WORLDS", "live,dread", "Set WORLDS to some of live, dead, booked, not 'live,dread'"),
+        ("OFF", "lease", "Set OFF to some of claim, "),
+        ("SWITCHES", "-1", "Set SWITCHES to a number such as 3, not '-1'"),
+    ],
+)
+def test_says_what_a_variable_may_be(name: str, text: str, said: str) -> None:
+    with pytest.raises(NotKnown, match=said):
+        Asked.read({name: text})
+
+
+def test_plays_all_of_it_where_nothing_is_asked() -> None:
+    asked = Asked.read({})
+
+    assert asked.worlds == WORLDS
+    assert (len(asked.pairs), len(asked.triples)) == (81, 165)
+    assert Asked.read({"TRIPLES": "1/20"}).triples == asked.triples[::20]
 
 
 def test_keeps_every_promise_in_every_order_of_a_few_pairs(tmp_path: Path) -> None:
