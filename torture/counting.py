@@ -14,6 +14,9 @@ READS = "reads of callers and catalogue"
 CLAIM_S = "seconds in claims"
 BOOKINGS = "bookings made"
 
+# What is found in the way of a write that was tried in vain.
+IN_VAIN = ("taken", "gone", "twin", "stale", "overtaken")
+
 
 def count(urls: Iterable[str]) -> dict[str, float]:
     """Adds up what these web servers have counted. Their processes add up by themselves."""
@@ -30,7 +33,9 @@ def count(urls: Iterable[str]) -> dict[str, float]:
 
 def _name_of(name: str, labels: dict[str, str]) -> str:
     match name.removeprefix("bookingsite_"):
-        case "conflicts_total" | "transaction_retries_total":
+        case "conflicts_total" if labels["cause"] in IN_VAIN:
+            return WASTED_WRITES
+        case "transaction_retries_total":
             return WASTED_WRITES
         case "recent_reads_total" if labels["result"] == "miss":
             return READS

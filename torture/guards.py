@@ -173,12 +173,6 @@ ALWAYS_MINE = """
 for _, key in ipairs(KEYS) do redis.call('SET', key, ARGV[1], 'PX', ARGV[2]) end
 return 0
 """
-ALWAYS_FREE = """
-redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'state', 'in_progress', 'owner', ARGV[1], 'claimed_at_ms', ARGV[3])
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return {'claimed'}
-"""
 
 
 def _no_lock() -> None:
@@ -186,7 +180,8 @@ def _no_lock() -> None:
 
 
 def _no_claim() -> None:
-    _set("idempotency.claims._CLAIM", ALWAYS_FREE)
+    # What was answered is still remembered: only twins that are under way are let through.
+    _change_script("idempotency.claims._CLAIM", "if state == 'in_progress' then", "if false then")
 
 
 def _no_breaker() -> None:

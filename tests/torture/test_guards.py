@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from torture import guards, without
+from bookings.infrastructure.metrics import CONFLICT_CAUSES
+from torture import counting, guards, without
 from torture.faults import choose
 from torture.judging import invariants
 
@@ -16,6 +17,10 @@ def test_names_faults_and_invariants_that_there_are(guard: guards.Guard) -> None
     assert guard.faults == ("none",) or choose(guard.faults)
     assert set(guard.caught_by) <= INVARIANTS
     assert guard.is_safety != bool(guard.counter)
+
+
+def test_counts_writes_by_causes_that_the_site_has() -> None:
+    assert {*counting.IN_VAIN} < {*CONFLICT_CAUSES}
 
 
 def test_finds_guards_by_names_that_come_one_at_a_time() -> None:
