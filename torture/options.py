@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # No one else keeps anything here.
 REPORTS = ROOT / "var" / "torture"
 
+MOST = 1_000_000_000
+
 VARIANTS = ("plain", "redlock", "sentinel")
 
 
@@ -73,8 +75,10 @@ def _number(environ: Mapping[str, str], name: str, default: float, *, least: flo
         number = float(text)
     except ValueError:
         number = -1.0
-    if not least <= number < 1e9 or (name != "MINUTES" and number != int(number)):
-        raise BadOption(f"Set {name} to a number of at least {least:g}, not {text!r}.")
+    is_whole = name not in ("MINUTES", "ROUND_S")
+    if not least <= number < MOST or (is_whole and number != int(number)):
+        kind = "whole number" if is_whole else "number"
+        raise BadOption(f"Set {name} to a {kind} from {least:g} to {MOST - 1:,}, not {text!r}.")
     return number
 
 

@@ -23,12 +23,13 @@ from torture.clients.guest import Guest
 from torture.clients.partner import Partner
 from torture.clients.sending import Gate
 from torture.faults import choose
+from torture.guards import find
 from torture.history import OUTCOMES, History
 from torture.judging import invariants
 from torture.judging.judge import Judge
 from torture.judging.violations import Violation, smallest
 from torture.nemesis import Happened, Nemesis, make_schedule
-from torture.options import REPORTS, Options
+from torture.options import REPORTS, BadOption, Options
 from torture.report import PastRound, Report, write_report
 from torture.report.figures import definite_s
 from torture.stack import NotStarted, Stack
@@ -104,7 +105,7 @@ class Run:
                 self.was_stopped = True
                 say("Stopping; what happened until now is still judged ...")
                 self._end_round()
-            self.violations += self.judge.at_the_end(self.clients)
+            self.violations += self._new(self.judge.at_the_end(self.clients))
         finally:
             self.gate.end()
             self.stack.close()
@@ -129,12 +130,17 @@ class Run:
         paused_s = time.time()
         self._settle()
         final_s = time.time()
-        found += self.judge.at_a_quiet_moment(self.clients)
+        found = self._new(found + self.judge.at_a_quiet_moment(self.clients))
         self.violations += found
         for invariant, (times_broken, violation) in smallest(found).items():
             say(f"VIOLATION, {times_broken} times: {invariant}\n{violation.story}")
         times = (self._opened_s, calm_s, paused_s, final_s, time.time())
         self.past.append(PastRound(*times, violations=found))
+
+    def _new(self, found: list[Violation]) -> list[Violation]:
+        """Those that no earlier moment has found."""
+        known = {(each.invariant, each.story) for each in self.violations}
+        return [each for each in found if (each.invariant, each.story) not in known]
 
     def _settle(self) -> None:
         """Waits until every operation is final."""
@@ -290,8 +296,19 @@ def count_people(clients: int) -> tuple[int, int]:
 
 
 def run(options: Options) -> int:
-    """Runs, writes the report, and returns the exit status: 1 if something was violated."""
-    options.folder.mkdir(parents=True, exist_ok=True)
+    """Runs, writes the report, and returns the exit status: 1 if something was violated.
+
+    Raises BadOption, UnknownFault or UnknownGuard before anything is started, and NotStarted.
+    """
+    find(options.without)
+    try:
+        options.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=options.folder):
+            pass
+    except OSError as error:
+        raise BadOption(
+            f"Set OUT to a folder that can be written, not {options.folder} ({error.strerror})."
+        ) from error
     work = Path(tempfile.mkdtemp(prefix="bookingsite-torture-", dir=_quickest_place()))
     remove_work = sweep_when_killed(work)
     try:

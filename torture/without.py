@@ -1,4 +1,6 @@
-"""Runs with one guard off at a time: `python -m torture.without [GUARD ...] [--write PAGE]`.
+"""Runs with one guard off at a time.
+
+    python -m torture.without [GUARD ...] [--write PAGE]
 
 Each run has the faults in which its guard matters most. For a safety guard it says which invariant
 caught it and after how many operations, or which test did if no run has; for an economy guard, how
@@ -20,10 +22,10 @@ from typing import Any
 import pytest
 
 from torture import counting
-from torture.guards import GUARDS, Guard, find
+from torture.guards import GUARDS, Guard, UnknownGuard, find
 from torture.options import ROOT
 from torture.report.figures import total
-from torture.report.page import NoFigures, begin_of, show
+from torture.report.page import begin_of, read_json, show
 from torture.report.text import number, table
 
 FOLDER = ROOT / "var" / "torture"
@@ -40,8 +42,12 @@ TRIES = 3
 
 def main(names: list[str], page: Path | None) -> int:
     if page:
-        return show(lambda: to_tables(read_figures()), begin=BEGIN, page=page)
-    guards = find(names) if names else list(GUARDS.values())
+        return show(lambda: to_tables(read_json(FIGURES, with_names=())), begin=BEGIN, page=page)
+    try:
+        guards = find(names) if names else list(GUARDS.values())
+    except UnknownGuard as error:
+        say(str(error))
+        return 2
     known: dict[str, Any] = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     missed = []
     for guard in guards:
@@ -130,15 +136,6 @@ def run(without: str, faults: tuple[str, ...], *, seed: int, minutes: float) -> 
     return json.loads((Path(folder) / "figures.json").read_text())
 
 
-def read_figures() -> dict[str, Any]:
-    """What earlier runs found. Raises NoFigures."""
-    try:
-        figures: dict[str, Any] = json.loads(FIGURES.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise NoFigures(f"{FIGURES} has no figures of guards: {error}") from error
-    return figures
-
-
 def to_tables(figures: dict[str, Any]) -> str:
     """The Markdown of both lists of guards, in the order in which the code has them."""
     known = [(guard, figures[guard.name]) for guard in GUARDS.values() if guard.name in figures]
@@ -193,7 +190,11 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m torture.without")
+    parser = argparse.ArgumentParser(
+        prog="python -m torture.without",
+        description=f"{__doc__.splitlines()[0]} All of them take about an hour.",
+        epilog=f"The guards: {', '.join(GUARDS)}.",
+    )
     parser.add_argument("guards", nargs="*", metavar="GUARD")
     parser.add_argument("--write", type=Path, metavar="PAGE")
     asked = parser.parse_args()

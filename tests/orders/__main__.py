@@ -13,6 +13,7 @@
 It prints each world while it plays, then a table, and ends with 1 if a promise was broken.
 """
 
+import argparse
 import os
 import sys
 
@@ -20,6 +21,12 @@ from tests.own_servers import own_servers
 
 
 def main() -> int:
+    argparse.ArgumentParser(
+        prog="python -m tests.orders",
+        usage="[PAIRS=...] [TRIPLES=...] [WORLDS=...] python -m tests.orders",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args()
     with own_servers("orders", log_level="CRITICAL"):
         from tests.orders import run
 

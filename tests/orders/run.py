@@ -169,11 +169,10 @@ def main(environment: Mapping[str, str]) -> int:
     say(f"servers are ready after {time.monotonic() - began_s:.1f} s")
     try:
         asked = Asked.read(environment)
+        out = writable(Path(environment.get("OUT") or ROOT / "var" / "orders.json"))
     except NotKnown as error:
         say(str(error))
         return 2
-    out = Path(environment.get("OUT") or ROOT / "var" / "orders.json")
-    out.parent.mkdir(exist_ok=True)
     began_s = time.monotonic()
     played: list[Played] = []
 
@@ -261,6 +260,17 @@ USUALLY_UNMERGED: list[tuple[str, ...]] = [
     ("cancel", "extend"),
     ("cancel", "move"),
 ]
+
+
+def writable(out: Path) -> Path:
+    """The file, which can be written. Raises NotKnown."""
+    try:
+        out.parent.mkdir(exist_ok=True)
+        out.touch()
+    except OSError as error:
+        said = f"Set OUT to a file that can be written, not {out} ({error.strerror})."
+        raise NotKnown(said) from error
+    return out
 
 
 def chosen(

@@ -19,7 +19,7 @@ from torture.options import read_options
 from torture.report import PastRound, Report, together, write_report
 from torture.report.figures import figures_of, join, percentile, rule_of_three, summary
 from torture.report.page import END
-from torture.report.text import repeat, table
+from torture.report.text import faults_parts, repeat, table
 
 # A wall time, as a run has them.
 START_S = 1_800_000_000.0
@@ -365,7 +365,7 @@ def test_writes_a_report_of_a_run_that_was_stopped_before_anything(tmp_path: Pat
 
     assert figures["bound"] is None
     assert "(stopped early): no violation." in text
-    assert "Nothing was broken." in page
+    assert "No faults were made." in page
 
 
 def test_marks_faults_recoveries_pauses_and_violations(tmp_path: Path) -> None:
@@ -459,6 +459,57 @@ def test_leaves_a_page_without_markers_as_it_is(
 
     assert page.read_text() == "# Reliability\n"
     assert together.BEGIN in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"without": ["slot_index"]}, "was run without slot_index; leave it out."),
+        ({"was_stopped": True}, "was stopped before its end; leave it out."),
+        ({"operations": None}, "was not written by a run; name another file."),
+    ],
+)
+def test_takes_no_run_that_does_not_belong_with_others(
+    changed: dict[str, Any], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = folders(tmp_path)
+    file = Path(second) / "figures.json"
+    figures = json.loads(file.read_text()) | changed
+    file.write_text(json.dumps({k: each for k, each in figures.items() if each is not None}))
+
+    assert together.main([first, second]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_counts_no_run_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, _ = folders(tmp_path)
+
+    assert together.main([first, first]) == 2
+    assert "is a run that is there already" in capsys.readouterr().err
+
+
+def test_names_faults_that_were_never_made_beside_the_table() -> None:
+    (told, faults, never) = faults_parts(
+        figures_of(
+            report(
+                operation(at(11, 12)),
+                faults=[
+                    fault("redis.killed", 10, 20),
+                    fault("redis.failed_over", 0, 0.001, problem="only in sentinel"),
+                ],
+            )
+        )["faults"]
+    )[:3]
+
+    assert told.startswith("How often each fault was made")
+    assert "failed_over" not in faults
+    assert never == "Planned, but never made: `redis.failed_over` (only in sentinel)."
+
+
+def test_puts_columns_of_numbers_to_the_right() -> None:
+    made = table(("kind", "why", "times"), [("a", "late", 1), ("b", "", 2000)])
+
+    assert made.splitlines()[1] == "| --- | --- | ---: |"
 
 
 def test_says_which_folder_has_no_figures(

@@ -86,4 +86,7 @@ def test_says_which_file_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[s
     missing = tmp_path / "none.json"
 
     assert orders.main([str(missing)]) == 2
-    assert f"{missing} has no orders" in capsys.readouterr().err
+    assert f"{missing} cannot be read (No such file" in capsys.readouterr().err
+    missing.write_text("{}")
+    assert orders.main([str(missing)]) == 2
+    assert f"{missing} was not written by a run" in capsys.readouterr().err

@@ -61,18 +61,51 @@ def test_finds_what_a_guard_prevents(tmp_path: Path) -> None:
     # The story is told by what clients did.
     story = next(each["story"] for each in figures["stories"] if each["invariant"] == found)
     assert "key" in story
+    told = [(each["invariant"], each["story"]) for each in figures["stories"]]
+    assert len(told) == len({*told})
     assert "belongs to" in (tmp_path / "report.md").read_text()
 
 
-def test_says_what_is_wrong_with_a_variable(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("FAULTS", "redis.kiled", "No fault is called 'redis.kiled'; set FAULTS to all, none, or "),
+        ("FAULTS", "none,redis", "Set FAULTS to none alone, or to all or "),
+        ("FAULTS", ",", "Set FAULTS to none alone, or to all or "),
+        ("WITHOUT", "slot_index,locks", "No guard is called 'locks'; choose among "),
+        ("SEED", "1.5", "Set SEED to a whole number from 0 to 999,999,999, not '1.5'."),
+        ("MINUTES", "nan", "Set MINUTES to a number from 0.5 to 999,999,999, not 'nan'."),
+        ("OUT", __file__, "Set OUT to a folder that can be written, not "),
+        ("OUT", "/proc/reports", "Set OUT to a folder that can be written, not "),
+    ],
+)
+def test_says_what_is_wrong_with_a_variable(
+    name: str, text: str, said: str, tmp_path: Path
+) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "torture"],
         cwd=ROOT,
-        env={**os.environ, "OUT": str(tmp_path), "FAULTS": "earthquake"},
+        env={**os.environ, "OUT": str(tmp_path), name: text},
         capture_output=True,
         text=True,
         check=False,
     )
 
-    assert done.returncode == 2
-    assert done.stderr.startswith("No fault is called 'earthquake'; choose among all, none, ")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == 1
+
+
+def test_tells_about_itself_and_starts_nothing() -> None:
+    for word, status in (("--help", 0), ("quickly", 2)):
+        done = subprocess.run(
+            [sys.executable, "-m", "torture", word],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert done.returncode == status
+        assert "[MINUTES=10]" in done.stdout + done.stderr
+        assert "starting" not in done.stdout

@@ -10,6 +10,7 @@ point that no process met.
 
 from __future__ import annotations
 
+import difflib
 import random
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -85,11 +86,16 @@ def choose(names: tuple[str, ...]) -> list[Fault]:
     )
 
     groups = {each.group for each in FAULTS.values()}
+    if not names or ("none" in names and len(names) > 1):
+        raise UnknownFault("Set FAULTS to none alone, or to all or names of groups or faults.")
     chosen = set()
     for name in names:
         found = {each.name for each in FAULTS.values() if name in ("all", each.group, each.name)}
         if not found and name != "none":
-            known = ", ".join([*sorted(groups), *sorted(FAULTS)])
-            raise UnknownFault(f"No fault is called {name!r}; choose among all, none, {known}.")
+            near = difflib.get_close_matches(name, [*sorted(groups), *sorted(FAULTS)], n=5)
+            known = ", ".join(near or sorted(groups))
+            raise UnknownFault(
+                f"No fault is called {name!r}; set FAULTS to all, none, or such as {known}."
+            )
         chosen |= found
     return [FAULTS[name] for name in sorted(chosen)]

@@ -49,9 +49,18 @@ def tell(operations: Iterable[Operation]) -> str:
         ended = f"{attempt.ended_s - start_s:.3f}" if attempt.ended_s else "…"
         said = f"{attempt.status} {attempt.code}".strip() if attempt.status else "no answer"
         where = operation.target or (operation.answer or {}).get("id", "")
+        where = " ".join(filter(None, (where, _wished(operation))))
         lines.append(
-            f"{began_s - start_s:8.3f} to {ended} s  {operation.client}: {operation.kind} "
-            f"{where} key {operation.key[:12]}: {said}"
+            f"{began_s - start_s:8.3f} to {ended} s  #{operation.number} {operation.client}: "
+            f"{operation.kind} {where} key {operation.key[:12]}: {said}"
             f"{' (replay)' if attempt.is_replay else ''}"
         )
     return "\n".join(lines)
+
+
+def _wished(operation: Operation) -> str:
+    """Where and when, as far as the client chose it."""
+    wish = operation.wish
+    where = wish.get("resourceId") or wish.get("categoryId") or ""
+    when = "/".join(wish[day] for day in ("checkIn", "checkOut") if wish.get(day))
+    return " ".join(filter(None, (where, when)))

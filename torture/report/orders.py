@@ -1,4 +1,4 @@
-"""Every order of small worlds, as tables for docs/reliability.md:
+"""Puts every order of small worlds into tables for docs/reliability.md:
 
     python -m torture.report.orders FILE... [--write docs/reliability.md]
 
@@ -8,14 +8,13 @@ Each file is what one `python -m tests.orders` wrote, all guards on or some off.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torture.report.page import NoFigures, begin_of, show
+from torture.report.page import begin_of, read_json, show
 from torture.report.text import number, plural, table
 
 COMMAND = "python -m torture.report.orders"
@@ -27,13 +26,7 @@ HOW = {"pairs": "pairs, with a crash at each step", "unmerged": "pairs, no equal
 
 def read_files(files: Sequence[Path]) -> list[dict[str, Any]]:
     """What these files have. Raises NoFigures."""
-    found = []
-    for file in files:
-        try:
-            found.append(json.loads(file.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
-            raise NoFigures(f"{file} has no orders: {error}") from error
-    return found
+    return [read_json(file, with_names=("off", "played", "took_s")) for file in files]
 
 
 def to_tables(files: Sequence[Mapping[str, Any]]) -> str:
@@ -95,7 +88,7 @@ def _without_table(files: Sequence[Mapping[str, Any]]) -> str:
 
 
 def main(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog=COMMAND)
+    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.splitlines()[0].rstrip(":"))
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--write", type=Path, metavar="PAGE")
     asked = parser.parse_args(argv)

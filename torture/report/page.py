@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 END = "<!-- to here -->"
 
@@ -16,6 +18,21 @@ class NoFigures(Exception):
 def begin_of(command: str) -> str:
     """The line after which this command writes."""
     return f"<!-- Written by {command} from here -->"
+
+
+def read_json(file: Path, *, with_names: Sequence[str]) -> dict[str, Any]:
+    """What a run has written. Raises NoFigures if the file has none, or not these names."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise NoFigures(
+            f"{file} cannot be read ({error.strerror}); name what a run has written."
+        ) from error
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not found.keys() >= {*with_names}:
+        raise NoFigures(f"{file} was not written by a run; name another file.")
+    return found
 
 
 def show(make_tables: Callable[[], str], *, begin: str, page: Path | None) -> int:
@@ -30,8 +47,12 @@ def show(make_tables: Callable[[], str], *, begin: str, page: Path | None) -> in
             page.write_text(_replace_between(text, tables, begin), encoding="utf-8")
         else:
             print(tables)  # noqa: T201
-    except (NoFigures, OSError) as error:
+    except NoFigures as error:
         print(error, file=sys.stderr)  # noqa: T201
+        return 2
+    except OSError as error:
+        said = f"{page} cannot be written ({error.strerror}); name another page."
+        print(said, file=sys.stderr)  # noqa: T201
         return 2
     return 0
 

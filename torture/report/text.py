@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -18,7 +19,7 @@ def headline(figures: Mapping[str, Any]) -> str:
     found = len(figures["stories"])
     stopped = " (stopped early)" if figures["was_stopped"] else ""
     return (
-        f"{number(total(figures['operations']))} operations and {number(faults)} faults in "
+        f"{number(total(figures['operations']))} operations and {plural(faults, 'fault')} in "
         f"{figures['working_s'] / 60:.1f} minutes{stopped}: "
         f"{plural(found, 'violation') if found else 'no violation'}."
     )
@@ -37,11 +38,12 @@ def to_markdown(figures: Mapping[str, Any]) -> str:
     """The whole report."""
     commit = figures["commit"][:12] or "no commit"
     changed = ", with changes" if figures["is_dirty"] else ""
+    off = "".join(f", without its guard {name}" for name in figures["without"])
     parts = [
         f"# Seed {figures['seed']}",
         headline(figures),
         bound_text(total(figures["operations"]), len(figures["stories"])),
-        f"Run at {figures['began_at']} on {commit}{changed}, variant {figures['variant']}. "
+        f"Run at {figures['began_at']} on {commit}{changed}, variant {figures['variant']}{off}. "
         "[The timeline](timeline.html) shows throughput, faults and recoveries, and "
         "[figures.json](figures.json) has all figures.",
         f"Repeat it:\n\n    {repeat(figures)}",
@@ -59,7 +61,9 @@ def to_markdown(figures: Mapping[str, Any]) -> str:
     parts.append(table(("answer", "times"), figures["answers"].items()))
     parts += ["## Faults and recoveries", *faults_parts(figures["faults"])]
     parts += ["## Throughput", throughput_table(figures["throughput"])]
-    parts.append(gap_text(figures["longest_gap_s"], figures["definite_s"]))
+    parts.append(
+        gap_text(figures["longest_gap_s"], figures["definite_s"], figures["unknowns"]["never"])
+    )
     if figures["counts"]:
         parts += ["## Judging", table(("counted", "times"), figures["counts"].items())]
     return "\n\n".join(parts) + "\n"
@@ -106,7 +110,11 @@ def operations_table(
     ]
     all_of = [total(operations, each) for each in outcomes]
     rows.append(["all", *all_of, total(attempts)])
-    return table(("operation", *outcomes, "requests"), rows)
+    return (
+        table(("operation", *outcomes, "requests"), rows)
+        + "\n\nAn operation is *unknown* if a request of it got no answer, or one of 5xx, and none "
+        "of its requests a success: it may have had its effect all the same."
+    )
 
 
 def unknowns_text(unknowns: Mapping[str, int]) -> str:
@@ -117,7 +125,7 @@ def unknowns_text(unknowns: Mapping[str, int]) -> str:
         f"A lost answer, or one of 5xx, left {plural(in_doubt, 'operation')} in doubt: "
         f"{number(unknowns['success'])} were told of their success later, "
         f"{number(unknowns['refusal'])} of their refusal, and {number(unknowns['never'])} of "
-        "neither."
+        "neither, since a page that is lost cannot always be asked for again."
     )
 
 
@@ -134,11 +142,13 @@ def bound_text(operations: int, violations: int) -> str:
 def faults_parts(faults: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What is said of faults and recoveries, with two tables."""
     if not faults:
-        return ["Nothing was broken."]
+        return ["No faults were made."]
     return [
-        "Seconds from a fault's beginning, and from its end, to the next success of a request that "
-        "was sent after it. Other faults may be in progress meanwhile.",
+        "How often each fault was made, and how many seconds it lasted in all; then the seconds "
+        "from its beginning, and from its end, to the next success of a request that was sent "
+        "after it. Other faults may be in progress meanwhile.",
         _faults_table(faults),
+        *_never_had_parts(faults),
         *_alone_parts(faults),
     ]
 
@@ -147,6 +157,8 @@ def _faults_table(faults: Mapping[str, Mapping[str, Any]]) -> str:
     """Every kind of fault: how often, how long, and how the site recovered from it."""
     rows = []
     for name, kind in faults.items():
+        if not kind["count"]:
+            continue
         figures = [
             seconds(kind[since][which])
             for since in ("from_begin", "from_end")
@@ -159,10 +171,22 @@ def _faults_table(faults: Mapping[str, Mapping[str, Any]]) -> str:
     return table(
         (
             *("fault", "times", "seconds", "begin p50", "p99", "max", "end p50", "p99", "max"),
-            "not had, or not measured",
+            "planned, but not made",
         ),
         rows,
     )
+
+
+def _never_had_parts(faults: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Names the faults of which there was none, by the reason."""
+    names: dict[str, list[str]] = {}
+    for name, kind in faults.items():
+        if not kind["count"]:
+            names.setdefault("; ".join(kind["not_had"]), []).append(f"`{name}`")
+    if not names:
+        return []
+    said = "; ".join(f"{', '.join(each)} ({why})" for why, each in names.items())
+    return [f"Planned, but never made: {said}."]
 
 
 def _alone_parts(faults: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -194,23 +218,39 @@ def throughput_table(throughput: Mapping[str, Mapping[str, Any]]) -> str:
     return table(("while clients worked", "seconds", "successes", "a second"), rows)
 
 
-def gap_text(longest_gap_s: float, definite_s: Sequence[float]) -> str:
-    text = f"The longest time without any success was {longest_gap_s:.2f} s."
+def gap_text(longest_gap_s: float, definite_s: Sequence[float], never: int = 0) -> str:
+    """`never` counts the operations that were never told how they ended."""
+    text = (
+        f"The longest time without any success was {longest_gap_s:.2f} s. (A recovery may take "
+        "longer: only requests that were sent after the fault count.)"
+    )
     if definite_s:
+        lost = plural(never, "operation")
+        but = f", but for {lost} that no one could ask for again" if never else ""
         text += (
-            f" Every operation was definite {max(definite_s):.2f} s after the last fault of a round"
-            f" at the latest, in {plural(len(definite_s), 'round')}."
+            f" Every operation was definite {max(definite_s):.2f} s after a round had ended, and "
+            f"with it its last fault, at the latest, in {plural(len(definite_s), 'round')}{but}."
         )
     return text
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table of Markdown; all columns but the first are numbers or short."""
-    lines = [head, ["---", *("---:" for _ in head[1:])], *rows]
-    return "\n".join(f"| {' | '.join(_cell(each) for each in line)} |" for line in lines)
+    """A table of Markdown, with columns of numbers to the right."""
+    cells = [[_cell(each) for each in row] for row in rows]
+    rules = [
+        "---:" if at and all(_NUMBER.fullmatch(row[at]) for row in cells) else "---"
+        for at in range(len(head))
+    ]
+    lines = [[_cell(each) for each in head], rules, *cells]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+_NUMBER = re.compile(r"[0-9][0-9,]*(\.[0-9]+)?|–|")
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, float):
+        value = int(value) if value.is_integer() else f"{value:.3g}"
     text = number(value) if isinstance(value, int) else str(value)
     return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
 

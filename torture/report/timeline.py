@@ -29,7 +29,8 @@ OUTCOMES = {
 def to_html(report: Report, figures: Mapping[str, Any]) -> str:
     """The whole page."""
     plot = _Plot(report)
-    recoveries = recoveries_of(report)
+    # What this machine or variant cannot have has no time. report.md names it.
+    recoveries = [each for each in recoveries_of(report) if each.fault.began_s]
     title = html.escape(f"Seed {figures['seed']}")
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -67,7 +68,9 @@ class _Plot:
 
     def __init__(self, report: Report) -> None:
         self._report = report
-        self._length_s = max(1.0, report.ended_s - report.began_s)
+        # After the last judging only news is waited for.
+        ended_s = max((past.judged_s for past in report.rounds), default=report.ended_s)
+        self._length_s = max(1.0, ended_s - report.began_s)
         self._step_s = max(1, math.ceil(self._length_s / MOST_STEPS))
 
     def throughput(self) -> str:
@@ -130,7 +133,7 @@ class _Plot:
     def violations(self, stories: Iterable[Mapping[str, Any]]) -> str:
         """A row of them, if there are any."""
         shapes = [
-            f'<path class="violation" d="M{each["at_s"]:.2f} 0V1">'
+            f'<path class="violation" d="M{min(each["at_s"], self._length_s):.2f} 0V1">'
             f"<title>{html.escape(each['invariant'])}</title></path>"
             for each in stories
         ]
@@ -228,7 +231,7 @@ def _table(report: Report, recoveries: Iterable[Recovery]) -> str:
         at = clock(fault.began_s - report.began_s)
         rows.append(f'<tr><td>{at}</td><th scope="row">{name}</th>{cells}</tr>')
     if not rows:
-        return "<p>Nothing was broken.</p>"
+        return "<p>No faults were made.</p>"
     return (
         "<h2>Faults</h2>\n<p>How long each lasted, and how long after its beginning and its end "
         "the next success of a new request came, in seconds.</p>\n"

@@ -1,4 +1,4 @@
-"""Several runs together, as tables for docs/reliability.md:
+"""Puts several runs together, as tables for docs/reliability.md:
 
     python -m torture.report.together FOLDER... [--write docs/reliability.md]
 
@@ -9,7 +9,6 @@ replace what is between the two marker lines of that page.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from torture.report.figures import rule_of_three, summary, total
-from torture.report.page import NoFigures, begin_of, show
+from torture.report.page import NoFigures, begin_of, read_json, show
 from torture.report.text import (
     bound_text,
     faults_parts,
@@ -80,19 +79,27 @@ def to_tables(runs: Sequence[Mapping[str, Any]]) -> str:
         unknowns_text(together["unknowns"]),
         *faults_parts(together["faults"]),
         throughput_table(together["throughput"]),
-        gap_text(together["longest_gap_s"], together["definite_s"]),
+        gap_text(together["longest_gap_s"], together["definite_s"], together["unknowns"]["never"]),
     ]
     return "\n\n".join(parts)
 
 
 def read_runs(folders: Sequence[Path]) -> list[dict[str, Any]]:
-    """The figures of these folders, by seed. Raises NoFigures."""
-    runs = []
+    """The figures of these folders, by seed.
+
+    Raises NoFigures if a folder has none, or a run does not belong with others: one without a
+    guard, one that was stopped, or one that is there twice.
+    """
+    runs: list[dict[str, Any]] = []
     for folder in folders:
-        try:
-            runs.append(json.loads((folder / "figures.json").read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
-            raise NoFigures(f"{folder} has no figures.json of a run: {error}") from error
+        run = read_json(folder / "figures.json", with_names=("operations", "faults"))
+        if run["without"]:
+            raise NoFigures(f"{folder} was run without {', '.join(run['without'])}; leave it out.")
+        if run["was_stopped"]:
+            raise NoFigures(f"{folder} was stopped before its end; leave it out.")
+        if run in runs:
+            raise NoFigures(f"{folder} is a run that is there already; leave it out.")
+        runs.append(run)
     return sorted(runs, key=lambda run: (run["variant"], run["seed"]))
 
 
@@ -156,7 +163,7 @@ def _add_throughput(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def main(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog=COMMAND)
+    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.splitlines()[0].rstrip(":"))
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
     parser.add_argument("--write", type=Path, metavar="PAGE")
     asked = parser.parse_args(argv)
