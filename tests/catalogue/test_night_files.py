@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +15,6 @@ from bookings.catalogue import night_files, night_jobs, nights
 from bookings.catalogue.inventory import HotelFacts, find_hotel
 from bookings.catalogue.night_files import FileFault, FileRefused, export_nights, judge_file
 from bookings.catalogue.nights import NightRow, set_nights
-from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 from bookings.models import Hotel, NightsJob, RoomCategory
 from tests.conftest import night
@@ -305,12 +304,10 @@ def test_takes_its_own_export_back_unchanged(hotel: HotelFacts, cheap: None) -> 
 
 
 def test_exports_from_the_first_night_to_the_last(hotel: HotelFacts) -> None:
-    for days in range(28, 33):
-        put_night("chalet_attic", night(days))
+    for days in range(-2, 3):
+        put_night("chalet_attic", str(date.fromisoformat(DAY) + timedelta(days)))
 
-    chunks = export_nights(
-        hotel, clock.today("UTC") + timedelta(30), clock.today("UTC") + timedelta(31)
-    )
+    chunks = export_nights(hotel, date.fromisoformat(DAY), date.fromisoformat(NEXT_DAY))
 
     rows = list(csv.reader(io.StringIO(b"".join(chunks).decode("utf-8-sig"))))
     assert [row[2] for row in rows] == ["date", DAY, NEXT_DAY]
