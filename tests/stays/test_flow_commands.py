@@ -298,19 +298,30 @@ def test_moves_with_one_look_at_the_booking(sent: Sent) -> None:
     ]
 
 
+def in_one_month() -> int:
+    """The first of two nights, of one month: what a process remembers of a calendar are months."""
+    today = date.today()  # noqa: DTZ011
+    return next(
+        ahead
+        for ahead in range(30, 40)
+        if (today + timedelta(ahead)).month == (today + timedelta(ahead + 2)).month
+    )
+
+
 def know_the_category() -> None:
     """Has this process read all rooms of the category, and the hotel."""
-    stay = date.fromisoformat(night())
+    stay = date.fromisoformat(night(in_one_month()))
     assert stock.recent_category_stock(["demo_double"], stay, stay + timedelta(days=2))
     assert inventory.recent_hotels()
 
 
 def longer(made: Outcome) -> Outcome:
-    return change_stay(made, first=30, last=32, total=24_000)
+    first = in_one_month()
+    return change_stay(made, first=first, last=first + 2, total=24_000)
 
 
 def test_changes_a_stay_with_one_look_at_the_booking_and_one_at_the_rooms(sent: Sent) -> None:
-    made = book()
+    made = book(date=night(in_one_month()))
     know_the_catalogue()
     know_the_category()
 
@@ -322,7 +333,7 @@ def test_changes_a_stay_with_one_look_at_the_booking_and_one_at_the_rooms(sent: 
 
 
 def test_changes_a_hold_with_two_counts_of_what_is_held_besides(sent: Sent) -> None:
-    held = book(hold=True)
+    held = book(hold=True, date=night(in_one_month()))
     know_the_catalogue()
     know_the_category()
 
@@ -335,11 +346,16 @@ def test_changes_a_hold_with_two_counts_of_what_is_held_besides(sent: Sent) -> N
 
 
 def test_makes_a_stay_shorter_without_a_look_at_the_rooms(sent: Sent) -> None:
-    made = longer(book())
+    made = longer(book(date=night(in_one_month())))
     know_the_catalogue()
     know_the_category()
 
-    assert sent_by(lambda: change_stay(made, "shorter", first=30, last=31, total=12_000), sent) == [
+    first = in_one_month()
+
+    def shorter() -> Outcome:
+        return change_stay(made, "shorter", first=first, last=first + 1, total=12_000)
+
+    assert sent_by(shorter, sent) == [
         *("find bookings", "redis: GET, claim", "update bookings"),
         *("commitTransaction", "redis: finish"),
     ]

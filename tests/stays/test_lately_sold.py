@@ -37,7 +37,7 @@ def test_tells_the_next_one_without_a_write(reached: list[str]) -> None:
     refused = book("second", userId="bob")
 
     assert (refused.code, refused.stored) == ("ALREADY_BOOKED", True)
-    assert reached == ["after_claim", "after_lock", "before_answer"]
+    assert reached == ["after_claim", "after_lock", "before_refusal", "before_answer"]
     assert book("second", userId="bob").replayed
 
 
