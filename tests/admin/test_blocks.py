@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -14,10 +14,11 @@ from django.http import HttpRequest
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from bookings.catalogue import inventory
 from bookings.domain.callers import caller_of_user
 from bookings.front_desk import blocks, repeated_blocks
 from bookings.front_desk.repeated_blocks import block_repeatedly
-from bookings.infrastructure import connections
+from bookings.infrastructure import clock, connections
 from bookings.infrastructure.deadlines import Deadline
 from bookings.models import Room, RoomBlock
 from bookings.people import staff_hotels
@@ -425,7 +426,12 @@ def test_opens_for_tonight_if_the_link_says_nothing_of_use(
 ) -> None:
     shown = desk.get(ADD, {"hotel": "inn", **asked}).context["form"]
 
-    assert (str(shown["first"].value()), str(shown["end"].value())) == (night(0), night(1))
+    # After midnight the desk's day goes on for some hours at a hotel that says so.
+    hotel = inventory.find_hotel(shown["hotel"].value())
+    assert hotel
+    tonight = clock.desk_day(hotel.time_zone, hotel.end_of_day)
+    nights = (str(tonight), str(tonight + timedelta(days=1)))
+    assert (str(shown["first"].value()), str(shown["end"].value())) == nights
 
 
 def test_shows_which_rooms_are_not_free(desk: Client) -> None:

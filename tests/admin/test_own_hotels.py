@@ -384,7 +384,7 @@ def deleting(others: dict[str, str]) -> Forms:
 
 
 def job_form(others: dict[str, str]) -> Forms:
-    fields = {"hotel": "demo", "start": night(50), "end": night(51), "weekdays": ["mon", "tue"]}
+    fields = {"hotel": "demo", "start": night(50), "end": night(56), "weekdays": ["mon", "tue"]}
     return f"{ADMIN}bookings/nightsjob/add/", {**fields, "key": str(ObjectId()), "price": "120"}
 
 
