@@ -38,6 +38,8 @@ class Attempt:
     code: str = ""
     is_success: bool = False
     is_replay: bool = False
+    # False if the site said that Redis did not keep the answer.
+    is_kept: bool = True
     digest: str = ""
     problem: str = ""
 

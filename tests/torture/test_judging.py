@@ -296,6 +296,16 @@ def test_lets_a_refusal_change_only_where_redis_forgot_it(later: Attempt) -> Non
     assert answers_of(other, may_have_forgotten=lambda *_: True) == set()
 
 
+def test_lets_a_refusal_change_that_was_said_not_to_be_kept() -> None:
+    refused = attempt(1, 409, "ALREADY_BOOKED", body=b"a")
+    other = operation("hold", refused, attempt(2, body=b"b"))
+    assert answers_of(other) == {invariants.SAME_ANSWER}
+
+    refused.is_kept = False
+
+    assert answers_of(other) == set()
+
+
 def test_lets_a_refusal_change_only_from_before_the_fault_to_after_it() -> None:
     """Redis lost its memory while the second attempt was under way."""
     other = operation(

@@ -269,6 +269,7 @@ def note(attempt: Attempt, reply: Reply | None) -> None:
     attempt.status = reply.status
     attempt.is_success = reply.status in (200, 201)
     attempt.is_replay = reply.headers.get("idempotency-replayed") == "true"
+    attempt.is_kept = reply.headers.get("idempotency-stored") != "false"
     attempt.digest = hashlib.sha256(reply.body).hexdigest()[:16]
     if reply.status >= 400:
         said = reply.json()

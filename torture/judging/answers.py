@@ -71,8 +71,7 @@ def _changes_its_mind(
                 continue
             if earlier.is_success:
                 return True
-            if earlier.code in KEPT_REFUSALS and not may_have_forgotten(
-                earlier.began_s, later.ended_s
-            ):
+            is_final = earlier.code in KEPT_REFUSALS and earlier.is_kept
+            if is_final and not may_have_forgotten(earlier.began_s, later.ended_s):
                 return True
     return False
