@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import random
 import threading
 from collections.abc import Iterator
@@ -28,8 +29,10 @@ from tests.conftest import night
 from torture.clients.desk import PASSING_SENTENCES, RECORD, Desk, _refusal_on
 from torture.clients.guest import Guest, codes_by_sentence, key_of_correction, note_keys
 from torture.clients.pages import Form, Jar, Page, follow
-from torture.clients.sending import Reply
+from torture.clients.partner import Held, Partner
+from torture.clients.sending import Connection, Reply
 from torture.history import Attempt, History, Operation
+from torture.judging import free_slots, invariants
 from torture.judging.answers import judge_answers
 from torture.judging.ledger import digests_of, judge_ledger, judge_refused_holds
 from torture.run import count_people
@@ -478,14 +481,21 @@ class _FailsAfterRedirect(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def failing_port() -> Iterator[int]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _FailsAfterRedirect) as server:
+@contextlib.contextmanager
+def _served(site: type[BaseHTTPRequestHandler]) -> Iterator[int]:
+    """The port of a site while it answers."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), site) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield server.server_port
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def failing_port() -> Iterator[int]:
+    with _served(_FailsAfterRedirect) as port:
+        yield port
 
 
 @pytest.mark.parametrize("kind", ["guest", "desk"])
@@ -505,6 +515,72 @@ def test_notices_a_page_that_fails_after_a_form_was_taken(kind: str, failing_por
     client._perform("cancel", str(BOOKING), "/cancel", [], key="k1")
 
     assert f"{kind}: GET /bookings/{BOOKING} answered 500" in [each.story for each in client.found]
+
+
+class _HasNothing(BaseHTTPRequestHandler):
+    """Knows no booking, and has sold every category, though not every room."""
+
+    def do_POST(self) -> None:
+        wish = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if "categoryId" in wish:
+            self._answer(409, {"code": "SOLD_OUT"})
+        else:
+            self._answer(201, {"booking": {"id": str(BOOKING)}})
+
+    def do_GET(self) -> None:
+        self._answer(404, {"code": "NOT_FOUND"})
+
+    def _answer(self, status: int, said: dict[str, Any]) -> None:
+        body = json.dumps(said).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def empty_port() -> Iterator[int]:
+    with _served(_HasNothing) as port:
+        yield port
+
+
+def test_misses_a_booking_of_its_own_that_the_site_has_lost(empty_port: int) -> None:
+    partner = Partner(
+        name="partner",
+        caller="client:one",
+        token="token",
+        hotel="east",
+        ports=(empty_port,),
+        history=History(),
+        dice=random.Random(1),
+    )
+    held = Held(str(BOOKING), "key", (), "", "", is_hold=True, user="", wish={}, guest={})
+    partner.bookings.append(held)
+
+    for _ in range(30):
+        partner.look()
+
+    lost = [each for each in partner.found if each.invariant == invariants.PRESENT]
+    assert lost
+    assert lost[0].story == f"partner lost bookings/{BOOKING}: 404"
+
+
+def test_takes_no_category_for_sold_out_that_has_a_free_room(
+    empty_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(free_slots, "WITHIN_S", 0.1)
+    dice = random.Random(1)
+    connection = Connection((empty_port,), dice)
+    walker = free_slots.Walker(connection, "token", "client:walker", History(), dice)
+
+    found, _ = walker.judge([])
+
+    assert 0 < len(found) < free_slots.TRIED
+    assert {each.invariant for each in found} == {invariants.BOOKABLE}
+    assert all("SOLD_OUT" in each.story for each in found)
 
 
 @pytest.mark.mongo
@@ -544,9 +620,5 @@ def _site(cookies: list[str]) -> Iterator[int]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
+    with _served(Site) as port:
+        yield port
